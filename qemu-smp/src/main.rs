@@ -1,0 +1,2 @@
+//! cargo smp
+fn main() {}

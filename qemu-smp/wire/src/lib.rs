@@ -1,0 +1,2 @@
+#![no_std]
+//! The lines that the kernel and the harness exchange.

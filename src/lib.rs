@@ -1,0 +1,3 @@
+//! mmu386
+#![no_std]
+#![forbid(unsafe_code)]
