@@ -1,0 +1,61 @@
+//! mmu.c's protocol: a flag per CPU, set by vunmap, cleared by the tick.
+//!
+//! As found. The flag counts nothing, so a request that comes between the tick's flush and its
+//! clearing of the flag is lost (A4); an idle CPU clears it without a flush (A2); the caller sets
+//! and waits for its own, because `nm != m` compares two names of the same page (B1).
+
+use super::Handshake;
+use crate::arch::Arch;
+use crate::event::Event;
+use crate::state::DEAD;
+use crate::switch::flushmmu;
+
+/// The protocol of mmu.c.
+#[derive(Debug, Clone, Copy)]
+pub struct Flags;
+
+impl Handshake for Flags {
+    fn flush_everywhere<A: Arch>(arch: &A) {
+        let Some(up) = arch.up() else {
+            // Early boot, says mmu.c. The other CPUs run by then (A7).
+            arch.putcr3(arch.master());
+            return;
+        };
+        for n in 0..arch.nproc() {
+            let proc = arch.proc(n);
+            if arch.load(&proc.state) != DEAD && n != up.index {
+                arch.store(&proc.newtlb, 1);
+            }
+        }
+        for n in 0..arch.nmach() {
+            arch.store(&arch.mach(n).flushmmu, 1);
+        }
+        flushmmu(arch);
+        for n in 0..arch.nmach() {
+            let mach = arch.mach(n);
+            while arch.load(&mach.online) != 0 && arch.load(&mach.flushmmu) != 0 {
+                arch.relax(&[(&mach.online, 1), (&mach.flushmmu, 1)]);
+            }
+        }
+    }
+
+    fn interrupt<A: Arch>(arch: &A) {
+        let m = arch.m();
+        if arch.load(&m.flushmmu) != 0 {
+            arch.trace(Event::Serving);
+            if arch.up().is_some() {
+                flushmmu(arch);
+            }
+            arch.store(&m.flushmmu, 0);
+            arch.trace(Event::Acknowledging);
+        }
+    }
+
+    fn online<A: Arch>(arch: &A) {
+        arch.store(&arch.m().online, 1);
+    }
+
+    fn wait_turn<A: Arch>(arch: &A, seen: &[(&A::Word, u32)]) {
+        arch.relax(seen);
+    }
+}

@@ -1,0 +1,143 @@
+//! Our protocol: one counter of requests, and per CPU the newest request that it has answered.
+//!
+//! A request is an increment of `flushgen`. A CPU serves by reading `flushgen`, flushing, and
+//! publishing what it had read as its `flushed`: a request that came too late for the flush is not
+//! in what is published, so it cannot be lost, and no CPU writes another's word. The caller waits
+//! until every CPU has published its generation or a later one. CPUs are told by IPI; their tick
+//! looks, too.
+
+use super::Handshake;
+use crate::arch::Arch;
+use crate::event::Event;
+use crate::slots;
+use crate::variant::{Fixes, Variant};
+
+/// The protocol of requests and answers by generation.
+#[derive(Debug, Clone, Copy)]
+pub struct Generations;
+
+impl Handshake for Generations {
+    fn flush_everywhere<A: Arch>(arch: &A) {
+        let fixes = A::Variant::FIXES;
+        if !fixes.has(Fixes::A7) && arch.up().is_none() {
+            arch.putcr3(arch.master());
+            return;
+        }
+        let generation = request(arch);
+        // By number, not by CPU: the caller may go on elsewhere meanwhile, and its own CPU of a
+        // moment ago has answered already.
+        for n in 0..arch.nmach() {
+            wait_for(arch, n, generation);
+        }
+    }
+
+    fn interrupt<A: Arch>(arch: &A) {
+        serve(arch);
+    }
+
+    fn online<A: Arch>(arch: &A) {
+        let m = arch.m();
+        arch.store(&m.online, 1);
+        // Partner of the LOCKed add in `request`: either the caller sees this CPU online and waits
+        // for it, or this CPU sees the entries cleared.
+        arch.fence();
+        let generation = arch.load(&arch.system().flushgen);
+        flush_loaded(arch);
+        arch.store(&m.flushed, generation);
+    }
+
+    fn wait_turn<A: Arch>(arch: &A, seen: &[(&A::Word, u32)]) {
+        // With interrupts on, the IPI serves. Without B1 the caller waits for its own interrupt, as
+        // the seed does, and must not be rescued here.
+        if arch.islo() || !A::Variant::FIXES.has(Fixes::B1) || !A::Variant::FIXES.has(Fixes::B2) {
+            arch.relax(seen);
+            return;
+        }
+        let served = serve(arch);
+        match *seen {
+            [one] => arch.relax(&[one, (&arch.system().flushgen, served)]),
+            [one, two] => arch.relax(&[one, two, (&arch.system().flushgen, served)]),
+            _ => {}
+        }
+    }
+}
+
+/// Asks every CPU to flush, and flushes this one. Returns the generation to wait for.
+fn request<A: Arch>(arch: &A) -> u32 {
+    // Interrupts are off so that the CPU which is not kicked is the one that serves itself.
+    let level = arch.splhi();
+    // LOCKed: the cleared entries are visible before the request is, and before `online` is read.
+    let generation = arch.fetch_add(&arch.system().flushgen, 1).wrapping_add(1);
+    if A::Variant::FIXES.has(Fixes::B1) {
+        serve(arch);
+    }
+    let me = arch.machno();
+    for n in 0..arch.nmach() {
+        if n != me && arch.load(&arch.mach(n).online) != 0 {
+            arch.kick(n);
+        }
+    }
+    arch.splx(level);
+    generation
+}
+
+/// Waits until CPU `n` has answered `generation`, or is offline.
+fn wait_for<A: Arch>(arch: &A, n: usize, generation: u32) {
+    let mach = arch.mach(n);
+    loop {
+        let flushed = arch.load(&mach.flushed);
+        if reached(flushed, generation) || arch.load(&mach.online) == 0 {
+            return;
+        }
+        Generations::wait_turn(arch, &[(&mach.flushed, flushed), (&mach.online, 1)]);
+    }
+}
+
+/// Answers all requests made so far, if any is open. Returns the newest generation that this CPU
+/// has answered. Called with interrupts off.
+fn serve<A: Arch>(arch: &A) -> u32 {
+    let m = arch.m();
+    let seen = arch.load(&arch.system().flushgen);
+    if seen == arch.load(&m.flushed) {
+        return seen;
+    }
+    arch.trace(Event::Serving);
+    flush_loaded(arch);
+    // CR3 was loaded, which drains and serializes: no later load of this CPU can use what it drops.
+    let published =
+        if A::Variant::FIXES.has(Fixes::A4) { seen } else { arch.load(&arch.system().flushgen) };
+    arch.store(&m.flushed, published);
+    arch.trace(Event::Acknowledging);
+    published
+}
+
+/// Makes this CPU forget what it cached, process or not (fix A2), and the loaded page directory what
+/// the master forgot (fix A1).
+fn flush_loaded<A: Arch>(arch: &A) {
+    if !A::Variant::FIXES.has(Fixes::A2) && arch.up().is_none() {
+        return;
+    }
+    let pdb = arch.getcr3();
+    slots::sweep(arch, pdb);
+    arch.putcr3(pdb);
+}
+
+/// Whether `flushed` is at or past `generation`. Counters wrap; no CPU is ever 2^31 requests behind,
+/// because each request waits for it.
+fn reached(flushed: u32, generation: u32) -> bool {
+    flushed.wrapping_sub(generation) as i32 >= 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reached;
+
+    #[test]
+    fn generations_wrap() {
+        assert!(reached(5, 5));
+        assert!(reached(6, 5));
+        assert!(!reached(4, 5));
+        assert!(reached(0, u32::MAX));
+        assert!(!reached(u32::MAX, 0));
+    }
+}

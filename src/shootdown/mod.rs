@@ -1,0 +1,61 @@
+//! How a CPU makes all CPUs drop what they have cached of the page tables.
+//!
+//! Two protocols: [`Flags`] is mmu.c's, [`Generations`] is ours. The calls of the kernel around the
+//! MMU code are the same for both: [`online`] when a CPU comes up, [`interrupt`] from every tick and
+//! every shootdown IPI, and the waiting that locks do ([`Lock`](crate::lock::Lock)).
+
+mod flags;
+mod generations;
+
+pub use flags::Flags;
+pub use generations::Generations;
+
+use crate::arch::Arch;
+use crate::variant::Variant;
+
+/// A shootdown protocol.
+pub trait Handshake {
+    /// Makes every CPU that is online flush, and returns when all have. The entries that they are
+    /// to forget have been cleared.
+    fn flush_everywhere<A: Arch>(arch: &A);
+
+    /// Flushes if somebody asked this CPU to. Called with interrupts off.
+    fn interrupt<A: Arch>(arch: &A);
+
+    /// Enters this CPU among those that [`flush_everywhere`](Self::flush_everywhere) waits for.
+    fn online<A: Arch>(arch: &A);
+
+    /// One turn of a loop that waits until one of the words is not as seen.
+    fn wait_turn<A: Arch>(arch: &A, seen: &[(&A::Word, u32)]);
+}
+
+/// This CPU's part of a shootdown: flushes if one was asked for and says so.
+///
+/// Called with interrupts off, first thing in each clock tick and in the handler of the shootdown
+/// IPI, whether or not this CPU runs a process.
+#[doc(alias = "hzclock")]
+pub fn interrupt<A: Arch>(arch: &A) {
+    <A::Variant as Variant>::Handshake::interrupt(arch);
+}
+
+/// Makes this CPU take part in shootdowns, from now on.
+///
+/// Called once on each CPU with interrupts off, before it first uses an address in VMAP.
+pub fn online<A: Arch>(arch: &A) {
+    <A::Variant as Variant>::Handshake::online(arch);
+}
+
+/// Takes this CPU out of all shootdowns. It must not use an address in VMAP from now on, until it
+/// has called [`online`] again.
+///
+/// Called with interrupts off.
+pub fn offline<A: Arch>(arch: &A) {
+    arch.store(&arch.m().online, 0);
+}
+
+/// One turn of any loop in which a CPU may spin with interrupts off: serves shootdowns, so that the
+/// CPU which waits for this one can go on and set it free, and lets the machine rest until one of
+/// the words is not as seen.
+pub fn wait_turn<A: Arch>(arch: &A, seen: &[(&A::Word, u32)]) {
+    <A::Variant as Variant>::Handshake::wait_turn(arch, seen);
+}
