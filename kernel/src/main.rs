@@ -1,2 +1,112 @@
-//! kernel
-fn main() {}
+//! A small SMP kernel for the 386 that runs Plan 9's MMU code (mmu386) and judges it.
+//!
+//! It boots by Multiboot, starts every CPU of the MADT, schedules kernel processes that sleep,
+//! wake and migrate, and maps real device memory with the code under test. What each address must
+//! show is known beforehand: [`oracle`] wrote a tag into every page of device memory through
+//! mappings that mmu386 has no part in.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`boot`], [`multiboot`], [`cmdline`] | from the loader to [`boot_main`] |
+//! | [`layout`], [`paging`], [`frames`], [`pages`], [`heap`] | memory |
+//! | [`mach`], [`smp`], [`segment`], [`apic`], [`clock`], [`platform`] | CPUs |
+//! | [`trap`], [`spl`], [`lock`], [`probe`], [`panic`] | interrupts and faults |
+//! | [`proc`], [`sched`] | processes |
+//! | [`arch_impl`], [`mmu`], [`variant`] | mmu386 on this machine |
+//! | [`serial`], [`report`] | what people and the harness read |
+//! | [`pci`], [`oracle`], [`tests`] | devices, and what is tried on them |
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+pub mod apic;
+pub mod arch_impl;
+pub mod boot;
+pub mod clock;
+pub mod cmdline;
+pub mod frames;
+pub mod heap;
+pub mod layout;
+pub mod lock;
+pub mod mach;
+pub mod mmu;
+pub mod multiboot;
+pub mod oracle;
+pub mod pages;
+pub mod paging;
+pub mod panic;
+pub mod pci;
+pub mod platform;
+pub mod probe;
+pub mod proc;
+pub mod report;
+pub mod sched;
+pub mod segment;
+pub mod serial;
+pub mod smp;
+pub mod spl;
+pub mod tests;
+pub mod trap;
+
+/// The variant of mmu386 that was chosen at build time.
+pub mod variant {
+    include!(concat!(env!("OUT_DIR"), "/variant.rs"));
+}
+
+use core::sync::atomic::Ordering;
+
+use mmu386_wire::Line;
+
+use crate::layout::{BY2PG, kaddr};
+use crate::mach::{m, machp};
+
+/// CPU 0's first Rust code: on the boot stack and the boot directory, interrupts off.
+#[unsafe(no_mangle)]
+extern "C" fn boot_main(magic: u32, info: u32) -> ! {
+    let first_clock = clock::tsc();
+    serial::init();
+    if magic != boot::MULTIBOOT_MAGIC {
+        println!("not a Multiboot loader: {magic:#x}");
+        spl::stop();
+    }
+    // SAFETY: the loader passed `info`, and nothing has been written to memory yet.
+    let info = unsafe { multiboot::Info::at(info) };
+    let ram = info.ram(paging::kernel_end());
+    // Kept on this stack: the loader put it where the heap will be.
+    let line = cmdline::keep(info.cmdline());
+    let heap = ram.start.next_multiple_of(BY2PG);
+    // SAFETY: the region is RAM behind the kernel that nothing else uses.
+    unsafe { heap::init(kaddr(heap)) };
+    frames::init(heap + heap::HEAPSIZE..ram.end);
+
+    let pdb = paging::build(0);
+    // SAFETY: the directory maps the kernel as the boot directory did, and MACHADDR.
+    unsafe { paging::putcr3(pdb) };
+    paging::enable_features();
+    segment::build(pdb, trap::double_fault).publish(machp(0));
+    segment::load(&m().gdt);
+    trap::init();
+    trap::load();
+    let options = cmdline::parse(&line);
+
+    mmu::init();
+    proc::init();
+    pages::init();
+
+    let platform = platform::discover();
+    apic::init(platform.lapic);
+    apic::enable();
+    m().apicid.store(u32::from(apic::id()), Ordering::Relaxed);
+    clock::calibrate(platform.pm_port);
+    report::send(&Line::Boot { variant: variant::NAME.into(), cpus: platform.cpus.len() as u32 });
+    let devices = oracle::prepare(&platform);
+    paging::close_boot_view();
+
+    smp::go_online();
+    smp::start_all(&platform.cpus);
+    let cpus = platform.cpus.len() as u32;
+    report::send(&Line::CpusOnline { cpus, us: clock::since(first_clock) });
+    tests::start(options, devices);
+    smp::schedule_on(mmu::scheduler_stack(0));
+}

@@ -1,0 +1,103 @@
+//! What every address must show.
+//!
+//! Before mmu386 maps anything, CPU 0 writes a tag into every page of device memory through the
+//! boot window, which mmu386 has no part in. A tag names the physical page that carries it, so a
+//! wrong one says which memory was reached instead.
+
+use core::ops::Range;
+
+use crate::apic;
+use crate::layout::{BY2LARGE, BY2PG};
+use crate::paging::boot_view;
+use crate::pci;
+use crate::platform::Platform;
+
+/// A register whose value is known: its page, its offset, what it shows.
+#[derive(Clone, Copy)]
+pub struct Register {
+    /// What it is.
+    pub name: &'static str,
+    /// Physical address.
+    pub pa: usize,
+    /// What a read gives.
+    pub value: u32,
+}
+
+/// Device memory for the tests.
+#[derive(Clone)]
+pub struct Devices {
+    /// Registers with known values.
+    pub registers: heapless::Vec<Register, 3>,
+    /// Video memory, tagged.
+    pub framebuffer: Option<Range<usize>>,
+    /// Memory shared with the host, tagged.
+    pub ivshmem: Option<Range<usize>>,
+}
+
+/// Bytes of each device that are tagged and used.
+const MOST: usize = 16 << 20;
+const STD_VGA: (u16, u16) = (0x1234, 0x1111);
+const IVSHMEM: (u16, u16) = (0x1AF4, 0x1110);
+const IOAPIC_VERSION: u32 = 1;
+
+/// The tag of the page that holds a physical address.
+pub fn tag(pa: usize) -> u32 {
+    0x7A00_0000 | (pa / BY2PG) as u32
+}
+
+/// The page that a tag names, if it is one.
+pub fn page_of_tag(word: u32) -> Option<usize> {
+    (word >> 24 == 0x7A).then_some((word & 0xFF_FFFF) as usize * BY2PG)
+}
+
+/// Finds the devices, notes their registers and tags their memory. CPU 0, before others start.
+pub fn prepare(platform: &Platform) -> Devices {
+    let mut registers = heapless::Vec::new();
+    let lapic = platform.lapic + apic::VERSION_OFFSET;
+    let mut add = |name, pa, value| {
+        registers.push(Register { name, pa, value }).ok().expect("three registers");
+    };
+    add("LAPIC version", lapic, apic::version());
+    if let Some(hpet) = platform.hpet {
+        // The upper half of the capabilities: the counter's period.
+        add("HPET period", hpet + 4, peek(hpet + 4));
+    }
+    if let Some(ioapic) = platform.ioapic {
+        // Selected once; nobody selects another.
+        poke(ioapic, IOAPIC_VERSION);
+        add("IOAPIC version", ioapic + 0x10, peek(ioapic + 0x10));
+    }
+    Devices {
+        registers,
+        framebuffer: tagged(pci::memory_bar(STD_VGA.0, STD_VGA.1, 0)),
+        ivshmem: tagged(pci::memory_bar(IVSHMEM.0, IVSHMEM.1, 2)),
+    }
+}
+
+fn tagged(bar: Option<Range<usize>>) -> Option<Range<usize>> {
+    let bar = bar?;
+    let used = bar.start..bar.end.min(bar.start + MOST);
+    for pa in used.clone().step_by(BY2PG) {
+        poke(pa, tag(pa));
+    }
+    Some(used)
+}
+
+fn peek(pa: usize) -> u32 {
+    // SAFETY: a device register or device memory, through the boot window.
+    unsafe { (view(pa) as *const u32).read_volatile() }
+}
+
+fn poke(pa: usize, value: u32) {
+    // SAFETY: as in `peek`; the devices are the tests' own.
+    unsafe { (view(pa) as *mut u32).write_volatile(value) }
+}
+
+fn view(pa: usize) -> usize {
+    boot_view(pa, 4)
+}
+
+/// Whether a physical range can hold a 4 MB page of its own.
+pub fn large_pages(range: &Range<usize>) -> impl Iterator<Item = usize> + use<> {
+    (range.start.next_multiple_of(BY2LARGE)..range.end & !(BY2LARGE - 1)).step_by(BY2LARGE)
+}

@@ -1,0 +1,172 @@
+//! The page directories: CPU 0's, which is the master, and a copy for each other CPU.
+
+use core::ptr::addr_of;
+use core::sync::atomic::Ordering;
+
+use x86::controlregs::{Cr4, cr4, cr4_write};
+
+use crate::boot::Table;
+use crate::frames;
+use crate::layout::{
+    BY2LARGE, BY2PG, KADDR_SIZE, KSTACK, KZERO, MACHADDR, MAXMACH, PLATFORM, PLATFORM_PA,
+    PTEGLOBAL, PTESIZE, PTEUNCACHED, PTEVALID, PTEWRITE, STACKS, VPT, WINDOW, kaddr, paddr, pdx,
+    ptx,
+};
+use crate::mach::{Mach, machp, register};
+use crate::proc::NPROC;
+
+/// Stacks: one per process, one per CPU's scheduler.
+pub const NSTACK: usize = NPROC + MAXMACH;
+/// From one stack to the next: the hole, then the stack.
+const STRIDE: usize = KSTACK + BY2PG;
+const _: () = assert!(NSTACK * STRIDE <= BY2LARGE);
+
+/// MSR of the page attribute table.
+const IA32_PAT: u32 = 0x277;
+/// Entry 7, which Plan 9's patwc selects, set to write combining.
+const PATWC: u64 = 7 * 8;
+
+fn table(pa: usize) -> &'static mut Table {
+    // SAFETY: called at boot by CPU 0 alone, on frames that no CPU has in CR3 but CPU 0, and each
+    // reference is dropped before the next is taken.
+    unsafe { &mut *(kaddr(pa) as *mut Table) }
+}
+
+/// Builds CPU `n`'s directory and Mach page. The first call builds the master, later ones copy it.
+/// Returns the directory's physical address.
+pub fn build(n: usize) -> u32 {
+    let pdb = frames::must();
+    let low = frames::must();
+    let mach = frames::must();
+    if n == 0 {
+        master(pdb);
+    } else {
+        let from = machp(0).pdb.load(Ordering::Relaxed) as usize;
+        table(pdb).0 = table(from).0;
+    }
+    // The first 4 MB through a table of this CPU's own: only MACHADDR differs.
+    for (slot, entry) in table(low).0.iter_mut().enumerate() {
+        let va = KZERO + slot * BY2PG;
+        let write = if text().contains(&va) { 0 } else { PTEWRITE };
+        *entry = (slot * BY2PG) as u32 | PTEGLOBAL | write | PTEVALID;
+    }
+    table(low).0[ptx(MACHADDR)] = mach as u32 | PTEGLOBAL | PTEWRITE | PTEVALID;
+    table(pdb).0[pdx(KZERO)] = low as u32 | PTEWRITE | PTEVALID;
+    table(pdb).0[pdx(VPT)] = pdb as u32 | PTEWRITE | PTEVALID;
+
+    let mach = kaddr(mach) as *mut Mach;
+    // SAFETY: the frame is ours, mapped by the window, and a Mach from now on.
+    unsafe {
+        mach.write(Mach::new(n, pdb as u32));
+        register(n, mach);
+    }
+    pdb as u32
+}
+
+fn master(pdb: usize) {
+    let shared = PTEGLOBAL | PTESIZE | PTEWRITE | PTEVALID;
+    for pa in (BY2LARGE..KADDR_SIZE).step_by(BY2LARGE) {
+        table(pdb).0[pdx(KZERO + pa)] = pa as u32 | shared;
+    }
+    let stacks = frames::must();
+    for stack in 0..NSTACK {
+        let top = stack_top(stack);
+        for va in (top - KSTACK..top).step_by(BY2PG) {
+            table(stacks).0[ptx(va)] = frames::must() as u32 | PTEGLOBAL | PTEWRITE | PTEVALID;
+        }
+    }
+    table(pdb).0[pdx(STACKS)] = stacks as u32 | PTEWRITE | PTEVALID;
+    table(pdb).0[pdx(PLATFORM)] = PLATFORM_PA as u32 | PTEUNCACHED | shared;
+}
+
+/// Where stack `n` begins, growing down.
+pub fn stack_top(n: usize) -> usize {
+    STACKS + (n + 1) * STRIDE
+}
+
+/// Whether an address is in the hole below a stack.
+pub fn is_stack_guard(va: usize) -> bool {
+    (STACKS..STACKS + NSTACK * STRIDE).contains(&va) && (va - STACKS) % STRIDE < BY2PG
+}
+
+/// Whether an address is readable kernel memory, for the backtrace.
+pub fn is_kernel_data(va: usize) -> bool {
+    let stack = (STACKS..STACKS + NSTACK * STRIDE).contains(&va) && !is_stack_guard(va);
+    stack || (KZERO..KZERO + KADDR_SIZE).contains(&va)
+}
+
+unsafe extern "C" {
+    static etext: u8;
+    static end: u8;
+}
+
+/// The kernel's code.
+pub fn text() -> core::ops::Range<usize> {
+    KZERO + 0x10_0000..addr_of!(etext) as usize
+}
+
+/// First physical address after the kernel.
+pub fn kernel_end() -> usize {
+    paddr(addr_of!(end) as usize)
+}
+
+/// Loads CR3.
+///
+/// # Safety
+/// `pdb` is a page directory whose kernel half is this CPU's.
+pub unsafe fn putcr3(pdb: u32) {
+    // SAFETY: the caller's promise keeps code, stack and Mach mapped.
+    unsafe { x86::controlregs::cr3_write(u64::from(pdb)) };
+}
+
+/// What CR3 holds.
+pub fn getcr3() -> u32 {
+    // SAFETY: ring 0.
+    unsafe { x86::controlregs::cr3() as u32 }
+}
+
+/// The features that every CPU turns on: large and global pages, write combining as PAT entry 7.
+pub fn enable_features() {
+    // SAFETY: the kernel's directories are built for both features; every CPU since the Pentium
+    // Pro has them, and PAT entry 7 is used by no entry before this.
+    unsafe {
+        cr4_write(cr4() | Cr4::CR4_ENABLE_PSE | Cr4::CR4_ENABLE_GLOBAL_PAGES);
+        let pat = x86::msr::rdmsr(IA32_PAT);
+        x86::msr::wrmsr(IA32_PAT, pat & !(0xFF << PATWC) | 1 << PATWC);
+    }
+}
+
+/// A view of any physical memory, for CPU 0 before the others start: through the one-to-one window,
+/// the platform page, or two large pages that the next call may point elsewhere. No code under test
+/// has a part in it.
+pub fn boot_view(pa: usize, size: usize) -> usize {
+    if pa.saturating_add(size) <= KADDR_SIZE {
+        return kaddr(pa);
+    }
+    let base = pa & !(BY2LARGE - 1);
+    assert!(pa - base + size <= 2 * BY2LARGE, "boot_view: {size:#x} bytes");
+    let pdb = machp(0).pdb.load(Ordering::Relaxed) as usize;
+    for half in 0..2 {
+        let va = WINDOW + half * BY2LARGE;
+        let entry = (base + half * BY2LARGE) as u32 | PTESIZE | PTEUNCACHED | PTEWRITE | PTEVALID;
+        // The processor sets the accessed and dirty bits.
+        if table(pdb).0[pdx(va)] & !0x60 == entry {
+            continue;
+        }
+        table(pdb).0[pdx(va)] = entry;
+        // SAFETY: ring 0; only the window's translation goes away.
+        unsafe { x86::tlb::flush(va) };
+    }
+    WINDOW + (pa - base)
+}
+
+/// Takes the window out of the master, before it is copied.
+pub fn close_boot_view() {
+    let pdb = machp(0).pdb.load(Ordering::Relaxed) as usize;
+    for half in 0..2 {
+        let va = WINDOW + half * BY2LARGE;
+        table(pdb).0[pdx(va)] = 0;
+        // SAFETY: as in `boot_view`; nobody keeps a pointer into the window.
+        unsafe { x86::tlb::flush(va) };
+    }
+}

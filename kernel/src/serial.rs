@@ -1,0 +1,77 @@
+//! The console on COM1.
+
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use uart_16550::backend::PioBackend;
+use uart_16550::{Config, Uart16550};
+
+use crate::lock::Ilock;
+
+const COM1: u16 = 0x3F8;
+
+/// A writer to the port.
+pub struct Console(Uart16550<PioBackend>);
+
+static CONSOLE: Ilock<Option<Console>> = Ilock::new(None);
+/// Set once: from then on only the panicking CPU writes, and it asks nobody.
+static BROKEN: AtomicBool = AtomicBool::new(false);
+
+impl Console {
+    fn open() -> Option<Console> {
+        // SAFETY: COM1 is this kernel's; `CONSOLE` or, after a panic, `BROKEN` keeps writers apart.
+        let uart = unsafe { Uart16550::new_port(COM1) };
+        uart.ok().map(Console)
+    }
+
+    /// Writes bytes; the port's FIFO sets the pace.
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.0.send_bytes_exact(bytes);
+    }
+}
+
+impl Write for Console {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Sets the port up. Nothing is printed before.
+pub fn init() {
+    let mut console = Console::open();
+    if let Some(console) = &mut console {
+        // A port that fails its self-test still may carry text; there is nobody to tell.
+        let _ = console.0.init(Config::default());
+    }
+    *CONSOLE.lock() = console;
+}
+
+/// Runs `write` with the console to itself, so that lines do not mix.
+pub fn with(write: impl FnOnce(&mut Console)) {
+    if BROKEN.load(Ordering::Acquire) {
+        if let Some(mut console) = Console::open() {
+            write(&mut console);
+        }
+        return;
+    }
+    if let Some(console) = CONSOLE.lock().as_mut() {
+        write(console);
+    }
+}
+
+/// Takes the console from whoever holds it. The other CPUs have been told to stop.
+pub fn break_lock() {
+    BROKEN.store(true, Ordering::Release);
+}
+
+/// Console text, a line at a time.
+#[macro_export]
+macro_rules! println {
+    ($($arg:tt)*) => {
+        $crate::serial::with(|console| {
+            use core::fmt::Write as _;
+            let _ = writeln!(console, $($arg)*);
+        })
+    };
+}

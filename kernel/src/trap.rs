@@ -1,0 +1,248 @@
+//! One IDT for all CPUs, the entry from assembly, and what each vector means.
+
+use core::arch::global_asm;
+use core::cell::UnsafeCell;
+use core::sync::atomic::Ordering;
+
+use x86::dtables::{DescriptorTablePointer, lidt};
+
+use crate::mach::{m, up};
+use crate::panic::{self, Regs};
+use crate::segment::{DFSEL, KESEL};
+use crate::{apic, mmu, probe, sched};
+
+const NMI: u32 = 2;
+const DOUBLE_FAULT: usize = 8;
+const PAGE_FAULT: u32 = 14;
+const EXCEPTIONS: u32 = 32;
+const IF: u32 = 1 << 9;
+
+/// The tick of HZ.
+pub const VECTOR_TIMER: u8 = 0x40;
+/// Another CPU asks for a flush.
+pub const VECTOR_SHOOTDOWN: u8 = 0x41;
+/// There is something to run.
+pub const VECTOR_WAKE: u8 = 0x42;
+/// The LAPIC met an error.
+pub const VECTOR_ERROR: u8 = 0x43;
+/// The LAPIC changed its mind.
+pub const VECTOR_SPURIOUS: u8 = 0xFF;
+
+/// What the entry code pushes, lowest address first.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Ureg {
+    segments: [u32; 4],
+    edi: u32,
+    esi: u32,
+    ebp: u32,
+    handler_esp: u32,
+    ebx: u32,
+    edx: u32,
+    ecx: u32,
+    eax: u32,
+    trap: u32,
+    ecode: u32,
+    eip: u32,
+    cs: u32,
+    eflags: u32,
+}
+
+global_asm!(
+    r#"
+    .text
+    .balign 16
+vectors:
+    .set vector, 0
+    .rept 256
+    .balign 16
+    .if (vector != 8) && (vector != 10) && (vector != 11) && (vector != 12) && (vector != 13) && (vector != 14) && (vector != 17)
+    push 0
+    .endif
+    push vector
+    jmp alltraps
+    .set vector, vector + 1
+    .endr
+
+"#
+);
+
+// AT&T syntax, because the other one takes a push of a segment register for 16 bits.
+global_asm!(
+    r#"
+    .text
+alltraps:
+    pushal
+    pushl %ds
+    pushl %es
+    pushl %fs
+    pushl %gs
+    movl ${kdsel}, %eax
+    movl %eax, %ds
+    movl %eax, %es
+    cld
+    pushl %esp
+    call trap
+    addl $4, %esp
+    popl %gs
+    popl %fs
+    popl %es
+    popl %ds
+    popal
+    addl $8, %esp
+    iretl
+"#,
+    kdsel = const crate::segment::KDSEL,
+    options(att_syntax)
+);
+
+unsafe extern "C" {
+    static vectors: [[u8; 16]; 256];
+}
+
+struct Idt(UnsafeCell<[u64; 256]>);
+
+// SAFETY: written once by CPU 0 in `init`, before any other CPU runs; read by the hardware alone.
+unsafe impl Sync for Idt {}
+
+static IDT: Idt = Idt(UnsafeCell::new([0; 256]));
+
+const GATE_INTERRUPT: u64 = 0x8E00;
+const GATE_TASK: u64 = 0x8500;
+
+/// Fills the IDT. CPU 0, once.
+pub fn init() {
+    let gate = |vector: usize| {
+        if vector == DOUBLE_FAULT {
+            return u64::from(DFSEL) << 16 | GATE_TASK << 32;
+        }
+        // SAFETY: the entry code above has 256 stubs of 16 bytes.
+        let handler = unsafe { &raw const vectors[vector] } as u64;
+        handler & 0xFFFF | u64::from(KESEL) << 16 | GATE_INTERRUPT << 32 | (handler >> 16) << 48
+    };
+    // SAFETY: no other CPU runs yet, and this one's interrupts are off.
+    unsafe { *IDT.0.get() = core::array::from_fn(gate) };
+}
+
+/// Loads the IDT on the CPU that calls.
+pub fn load() {
+    let pointer = DescriptorTablePointer::<u64> {
+        limit: (256 * 8 - 1) as u16,
+        base: IDT.0.get() as *const u64,
+    };
+    // SAFETY: the table is static and filled; its selectors are in every CPU's GDT.
+    unsafe { lidt(&pointer) };
+}
+
+fn cr2() -> usize {
+    // SAFETY: ring 0.
+    unsafe { x86::controlregs::cr2() }
+}
+
+/// Every trap and interrupt, interrupts off.
+#[unsafe(no_mangle)]
+extern "C" fn trap(ureg: &mut Ureg) {
+    match ureg.trap {
+        NMI => panic::nmi(),
+        PAGE_FAULT => page_fault(ureg),
+        trap if trap < EXCEPTIONS => die(ureg, 0, EXCEPTION_NAMES[trap as usize]),
+        trap => interrupt(trap as u8, ureg),
+    }
+}
+
+fn page_fault(ureg: &mut Ureg) {
+    // Read before anything else can fault.
+    let va = cr2();
+    const PRESENT: u32 = 1;
+    if ureg.ecode & PRESENT == 0 && mmu::vmapsync(va) {
+        return;
+    }
+    if let Some(landing) = probe::landing(ureg.eip) {
+        ureg.eip = landing;
+        return;
+    }
+    die(ureg, va, "page fault");
+}
+
+fn interrupt(vector: u8, ureg: &Ureg) {
+    match vector {
+        VECTOR_TIMER => {
+            mmu::clock_tick();
+            m().ticks.fetch_add(1, Ordering::Relaxed);
+            apic::eoi();
+            // Interrupts were on: no ilock is held, and the stack is a process's if there is one.
+            if ureg.eflags & IF != 0 && up().is_some() {
+                sched::preempt();
+            }
+        }
+        VECTOR_SHOOTDOWN => {
+            mmu::shootdown();
+            apic::eoi();
+        }
+        VECTOR_WAKE => apic::eoi(),
+        VECTOR_ERROR => {
+            let status = apic::error_status();
+            apic::eoi();
+            crate::println!("cpu{}: LAPIC error {status:#x}", crate::mach::machno());
+        }
+        VECTOR_SPURIOUS => {}
+        other => die(ureg, 0, unexpected(other)),
+    }
+}
+
+fn unexpected(_vector: u8) -> &'static str {
+    "unexpected interrupt"
+}
+
+fn die(ureg: &Ureg, va: usize, what: &str) -> ! {
+    let regs = Regs {
+        eip: ureg.eip,
+        esp: &raw const *ureg as u32 + size_of::<Ureg>() as u32,
+        cr2: va as u32,
+        ebp: ureg.ebp,
+    };
+    panic::die(
+        &regs,
+        format_args!(
+            "{what}: trap {} error {:#x} eflags {:#x} eax {:#x} ebx {:#x} ecx {:#x} edx {:#x} esi {:#x} edi {:#x}",
+            ureg.trap,
+            ureg.ecode,
+            ureg.eflags,
+            ureg.eax,
+            ureg.ebx,
+            ureg.ecx,
+            ureg.edx,
+            ureg.esi,
+            ureg.edi
+        ),
+    )
+}
+
+/// The double fault's task: on its own stack, with the CPU's own directory.
+pub extern "C" fn double_fault() -> ! {
+    // SAFETY: the task switch saved the faulting state in this CPU's segment, which lives for ever.
+    let tss = unsafe { m().tss.load(Ordering::Relaxed).read_unaligned() };
+    let regs = Regs { eip: tss.eip, esp: tss.esp, cr2: cr2() as u32, ebp: tss.ebp };
+    let why =
+        if crate::paging::is_stack_guard(cr2()) { "kernel stack overflow" } else { "double fault" };
+    panic::die(&regs, format_args!("{why}"))
+}
+
+const EXCEPTION_NAMES: [&str; EXCEPTIONS as usize] = {
+    let mut names = ["reserved exception"; EXCEPTIONS as usize];
+    names[0] = "divide error";
+    names[1] = "debug exception";
+    names[3] = "breakpoint";
+    names[4] = "overflow";
+    names[5] = "bounds check";
+    names[6] = "invalid opcode";
+    names[7] = "coprocessor not available";
+    names[10] = "invalid TSS";
+    names[11] = "segment not present";
+    names[12] = "stack exception";
+    names[13] = "general protection violation";
+    names[16] = "coprocessor error";
+    names[17] = "alignment check";
+    names[18] = "machine check";
+    names
+};
