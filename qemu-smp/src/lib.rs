@@ -1,1 +1,32 @@
-//! The harness.
+//! The harness behind `cargo smp`: it sets a machine up, builds the kernel, runs the models and the
+//! guest under deadlines, judges what they said and writes the review.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`cli`] | the commands and their help |
+//! | [`commands`] | what each command does, step by step |
+//! | [`process`] | children: process groups, deadlines, interruption, no orphans |
+//! | [`setup`] | what a machine needs, and how to install it |
+//! | [`toolchain`], [`kernel`] | which compiler builds the kernel, and the build |
+//! | [`guest`] | QEMU, the serial wire, and the report of a run that failed |
+//! | [`models`] | the loom models, as a program |
+//! | [`verdict`] | rows, expectations and the judgement over them |
+//! | [`review`] | verdict.json and index.html |
+//!
+//! The harness links neither the kernel nor the models: it drives both as programs and shares with
+//! them only the vocabulary of the serial wire.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod commands;
+pub mod guest;
+pub mod kernel;
+pub mod models;
+pub mod paths;
+pub mod process;
+pub mod progress;
+pub mod review;
+pub mod setup;
+pub mod toolchain;
+pub mod variants;
+pub mod verdict;

@@ -1,0 +1,231 @@
+//! The command line and its help.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::guest::{Accel, Boot, MAX_CPUS};
+use crate::models::Mode;
+use crate::toolchain::Choice;
+use crate::variants;
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo smp verify                       check everything, print the verdict, write target/review
+  cargo smp test                         every test of the project, as CI runs them
+  cargo smp models a4 --variant seed     the models of hazard A4 on the code as found
+  cargo smp boot --smp 4 --variant seed  the kernel on four CPUs, with the bugs
+  cargo smp setup --check                what is missing on this machine
+
+Variants: seed (mmu.c as found), fixed (all repairs), fixed-<hazard> (fixed without one repair).
+The exit status is 0 only for a true pass; 1 for everything else, 2 for a command line that makes no
+sense, 128 + the signal after an interruption.";
+
+/// Plan 9's 386 MMU code under loom and on a real SMP kernel.
+#[derive(Debug, Parser)]
+#[command(name = "cargo smp", bin_name = "cargo smp", version, about, after_help = EXAMPLES)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Which compiler builds the kernel.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "SMP_KERNEL_TOOLCHAIN",
+        value_name = "WHICH"
+    )]
+    pub kernel_toolchain: Choice,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run all models and boot the kernel, on Seed and on Fixed; print and write the verdict.
+    ///
+    /// Installs what is missing, builds the kernel twice, runs every model in both modes on both
+    /// variants, boots four CPUs of each, and measures vunmap. Passes only if every expected finding
+    /// shows on Seed and everything holds on Fixed. Writes target/review/verdict.json and
+    /// target/review/index.html, also when it fails or is interrupted.
+    Verify(Verify),
+    /// Run every test of the project: format, lints, docs, unit tests, models, boots.
+    ///
+    /// Stops at nothing, reports everything, and ends with a line `N passed, N failed`.
+    Test(Install),
+    /// Run models and print their rows.
+    Models(Models),
+    /// Build the kernel and boot it; everything but a true pass is reported with its evidence.
+    Boot(BootArgs),
+    /// Install what is missing on this machine: QEMU, rust-src, clippy, rustfmt, crates.
+    Setup(Setup),
+    /// Stops what is left when its parent dies.
+    #[command(name = crate::process::reaper::COMMAND, hide = true)]
+    Reaper,
+}
+
+/// Whether to install.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Install {
+    /// Print the commands that would install what is missing, and fail, instead of running them.
+    #[arg(long)]
+    pub no_install: bool,
+}
+
+/// `cargo smp verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Whether to install.
+    #[command(flatten)]
+    pub install: Install,
+    /// Print verdict.json on standard output instead of the table.
+    #[arg(long)]
+    pub json: bool,
+    /// Longest time for one model; what does not end by itself is cut, and a cut is no pass.
+    #[arg(long, value_name = "SECONDS", default_value_t = crate::models::DEFAULT_SECONDS,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_seconds: u64,
+}
+
+/// `cargo smp models`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  cargo smp models --list\n  cargo smp models handshake --variant fixed-a4 --mode rmw"
+)]
+pub struct Models {
+    /// Models whose name contains this; all without it.
+    pub filter: Option<String>,
+    /// Variant of mmu386; Seed and Fixed without it.
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+    /// How loom sees shared memory; both without it.
+    #[arg(long, value_enum)]
+    pub mode: Option<Mode>,
+    /// List the models and what they check, and run nothing.
+    #[arg(long)]
+    pub list: bool,
+    /// Print the rows as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Longest time for one model.
+    #[arg(long, value_name = "SECONDS", default_value_t = crate::models::DEFAULT_SECONDS,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_seconds: u64,
+}
+
+/// `cargo smp boot`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  cargo smp boot --smp 8 --tests boot\n  \
+    cargo smp boot --variant fixed-a1 --rounds 200 --seed 7\n  cargo smp boot -- -d int -D target/int.log")]
+pub struct BootArgs {
+    /// How many CPUs, 1 to 32 (mmu386's MAXMACH).
+    #[arg(long, default_value_t = 4, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_CPUS)))]
+    pub smp: u32,
+    /// Variant of mmu386.
+    #[arg(long, default_value = variants::FIXED, value_name = "NAME")]
+    pub variant: String,
+    /// What executes the guest; auto is tcg.
+    #[arg(long, value_enum, default_value_t)]
+    pub accel: Accel,
+    /// When the guest is declared hanging, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    pub deadline: u64,
+    /// Which of the kernel's tests: all, boot, or one that must fail: hang, panic, triplefault.
+    #[arg(long, default_value = "all", value_parser = word)]
+    pub tests: String,
+    /// How many rounds of each test.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: Option<u32>,
+    /// Seed of the kernel's random choices.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Measure vunmap, too.
+    #[arg(long)]
+    pub bench: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Show the serial console as it comes.
+    #[arg(long)]
+    pub console: bool,
+    /// Boot the kernel that an earlier build left.
+    #[arg(long)]
+    pub no_build: bool,
+    /// Whether to install.
+    #[command(flatten)]
+    pub install: Install,
+    /// Further arguments for QEMU.
+    #[arg(last = true, value_name = "QEMU ARGS")]
+    pub extra: Vec<String>,
+}
+
+impl BootArgs {
+    /// What is to be booted; an unknown variant is an error.
+    pub fn boot(&self) -> anyhow::Result<Boot> {
+        Ok(Boot {
+            variant: variants::check(&self.variant)?,
+            smp: self.smp,
+            accel: self.accel,
+            deadline: Duration::from_secs(self.deadline),
+            tests: self.tests.clone(),
+            rounds: self.rounds,
+            seed: self.seed,
+            bench: self.bench,
+            extra: self.extra.clone(),
+        })
+    }
+}
+
+/// `cargo smp setup`.
+#[derive(Debug, Args)]
+pub struct Setup {
+    /// Only report what is there and what is missing.
+    #[arg(long)]
+    pub check: bool,
+    /// Whether to install.
+    #[command(flatten)]
+    pub install: Install,
+}
+
+/// A word of the kernel's command line: the kernel splits it at spaces.
+fn word(text: &str) -> Result<String, String> {
+    let plain =
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_,".contains(c));
+    if plain {
+        Ok(text.to_owned())
+    } else {
+        Err("letters, digits, `-`, `_` and `,` only".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_number_of_cpus_has_bounds() {
+        for (smp, good) in
+            [("0", false), ("1", true), ("32", true), ("33", false), ("500", false), ("x", false)]
+        {
+            let parsed = Cli::try_parse_from(["smp", "boot", "--smp", smp]);
+            assert_eq!(parsed.is_ok(), good, "{smp}");
+        }
+    }
+
+    #[test]
+    fn qemus_arguments_come_after_two_dashes() {
+        let cli = Cli::try_parse_from(["smp", "boot", "--", "-d", "int"]).unwrap();
+        let Command::Boot(args) = cli.command else { panic!("not a boot") };
+        assert_eq!(args.extra, ["-d", "int"]);
+    }
+}

@@ -1,0 +1,98 @@
+//! `cargo smp models`.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::model_rows;
+use crate::cli;
+use crate::models::{self, Model, Models};
+use crate::paths::Paths;
+use crate::process::interrupted;
+use crate::progress::Progress;
+use crate::variants::{self, FIXED, SEED};
+use crate::verdict::{Row, table};
+
+pub(super) fn run(paths: &Paths, args: &cli::Models) -> Result<bool> {
+    let chosen_variants = match &args.variant {
+        Some(name) => vec![variants::check(name)?],
+        None => vec![SEED.to_owned(), FIXED.to_owned()],
+    };
+    let progress = Progress::new(0);
+    progress.doing("building the models");
+    let program = Models::build(paths, |line| progress.remark(line))?;
+    drop(progress);
+    let chosen = models::filter(program.list(paths)?, args.filter.as_deref())?;
+    if args.list {
+        return list(&chosen, args.json);
+    }
+    let jobs = models::select(&chosen, &chosen_variants, args.mode);
+    if jobs.is_empty() {
+        let names: Vec<_> = chosen.iter().map(|model| model.name.as_str()).collect();
+        bail!("none of {} runs on {} in this mode", names.join(", "), chosen_variants.join(" or "));
+    }
+    let progress = Progress::new(jobs.len());
+    let mut rows: Vec<Row> = Vec::new();
+    model_rows::run(
+        paths,
+        &program,
+        &jobs,
+        Duration::from_secs(args.max_seconds),
+        &progress,
+        |row| rows.push(row),
+    );
+    drop(progress);
+    rows.sort_by_key(|row| {
+        jobs.iter().position(|job| {
+            (&job.model.name, &job.variant, &job.mode) == (&row.model, &row.variant, &row.mode)
+        })
+    });
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+    } else {
+        rows.iter().for_each(print_finding);
+        println!("{}", table(&rows));
+    }
+    Ok(!interrupted()
+        && rows.len() == jobs.len()
+        && rows.iter().all(|row| row.verdict == row.expected.verdict()))
+}
+
+fn list(models: &[Model], json: bool) -> Result<bool> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(models)?);
+        return Ok(true);
+    }
+    for model in models {
+        println!(
+            "{}  ({} {}, {} CPUs): {}",
+            model.name, model.property, model.hazard, model.cpus, model.about
+        );
+        println!("    variants: {}; modes: {}", model.variants.join(", "), model.modes.join(", "));
+        if !model.killed_by.is_empty() {
+            println!("    notices: {}", model.killed_by.join(", "));
+        }
+    }
+    Ok(true)
+}
+
+/// The counterexample as a timeline.
+fn print_finding(row: &Row) {
+    let Some(found) = &row.counterexample else { return };
+    println!("{} {} on {} ({}): {}", row.hazard, row.model, row.variant, row.mode, found.summary);
+    for step in &found.steps {
+        let indent = "  ".repeat(step.cpu as usize);
+        let value =
+            if step.value.is_empty() { String::new() } else { format!(" = {}", step.value) };
+        let note =
+            if step.note.is_empty() { String::new() } else { format!("    ({})", step.note) };
+        println!(
+            "  {:>4}  {indent}CPU {}  {} {}{value}{note}",
+            step.step, step.cpu, step.op, step.target
+        );
+    }
+    for line in &found.end {
+        println!("  end   {line}");
+    }
+    println!();
+}

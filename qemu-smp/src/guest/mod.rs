@@ -1,0 +1,16 @@
+//! The kernel under QEMU: started, listened to, stopped, and judged.
+
+mod outcome;
+mod qemu;
+mod qmp;
+mod report;
+mod run;
+mod serial;
+mod symbols;
+
+pub use outcome::{Outcome, Problem};
+pub use qemu::{Accel, MAX_CPUS, Qemu};
+pub use report::{Report, nanoseconds};
+pub use run::{Boot, boot};
+pub use serial::{Bench, Finding, Panic, TestResult, Transcript};
+pub use symbols::Symbols;

@@ -1,0 +1,231 @@
+//! A run of the guest, told to a person or to a program.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Boot, Outcome, Panic, Symbols, Transcript};
+
+/// Console lines that a short report ends with.
+const LAST_WORDS: usize = 20;
+
+/// Everything that is known about one boot.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// What was asked for.
+    pub boot: Boot,
+    /// QEMU's command line.
+    pub command: String,
+    /// How long it took.
+    pub time: Duration,
+    /// The judgement.
+    pub outcome: Outcome,
+    /// What the kernel said.
+    pub said: Transcript,
+    /// What QEMU wrote to its standard error.
+    pub complaints: Vec<String>,
+    /// After a hang: every CPU's registers, or why QEMU would not tell.
+    pub registers: Option<Result<String, String>>,
+}
+
+impl Report {
+    /// One line: what ran and how it ended.
+    pub fn headline(&self) -> String {
+        let Boot { variant, smp, accel, .. } = &self.boot;
+        let online = self.said.all_online.map_or(String::new(), |(cpus, us)| {
+            format!(", {cpus} CPUs online after {:.2} s", Duration::from_micros(us).as_secs_f64())
+        });
+        format!(
+            "{variant} on {smp} CPUs ({}): {} tests, {} findings{online}, {:.1} s: {}",
+            accel.resolve().name(),
+            self.said.tests.len(),
+            self.said.findings.len(),
+            self.time.as_secs_f64(),
+            self.outcome.summary()
+        )
+    }
+
+    /// What a person needs: the headline, tests and findings, and after a failure the evidence.
+    pub fn text(&self, symbols: &Symbols) -> String {
+        let mut text = format!("{}\n", self.headline());
+        for test in &self.said.tests {
+            let mark = if test.pass { "ok    " } else { "FAILED" };
+            let _ = writeln!(text, "  {mark} {}: {}", test.name, test.detail);
+        }
+        for finding in &self.said.findings {
+            let _ = writeln!(
+                text,
+                "  finding {} on CPU {} at {:#010x}: expected {:#x}, saw {:#x}: {}",
+                finding.hazard,
+                finding.cpu,
+                finding.va,
+                finding.expected,
+                finding.seen,
+                finding.detail
+            );
+        }
+        for bench in &self.said.benches {
+            let _ = writeln!(
+                text,
+                "  bench {}: median {} over {} samples ({} to {})",
+                bench.name,
+                nanoseconds(bench.median_ns),
+                bench.samples,
+                nanoseconds(bench.min_ns),
+                nanoseconds(bench.max_ns)
+            );
+        }
+        if !self.outcome.passed() {
+            self.evidence(symbols, &mut text);
+        }
+        text
+    }
+
+    /// The same with the whole console.
+    pub fn full_text(&self, symbols: &Symbols) -> String {
+        let mut text = self.text(symbols);
+        let _ = writeln!(text, "command: {}\n--- console", self.command);
+        for line in &self.said.console {
+            let _ = writeln!(text, "{line}");
+        }
+        text
+    }
+
+    fn evidence(&self, symbols: &Symbols, text: &mut String) {
+        for problem in &self.outcome.problems {
+            let _ = writeln!(text, "  problem: {}", problem.words());
+        }
+        if let Some(panic) = &self.said.panic {
+            describe_panic(panic, symbols, text);
+        }
+        match &self.registers {
+            Some(Ok(registers)) => describe_registers(registers, symbols, text),
+            Some(Err(why)) => {
+                let _ = writeln!(text, "  QEMU did not tell its registers: {why}");
+            }
+            None => (),
+        }
+        for line in &self.said.garbled {
+            let _ = writeln!(text, "  garbled: {line}");
+        }
+        for line in &self.complaints {
+            let _ = writeln!(text, "  qemu: {line}");
+        }
+        let console = &self.said.console;
+        let skip = console.len().saturating_sub(LAST_WORDS);
+        if !self.outcome.only_tests_failed() && !console.is_empty() {
+            let _ = writeln!(text, "  last words of the console ({skip} lines before them):");
+            for line in &console[skip..] {
+                let _ = writeln!(text, "    | {line}");
+            }
+        }
+        let _ = writeln!(text, "  command: {}", self.command);
+    }
+
+    /// For programs.
+    pub fn json(&self, symbols: &Symbols) -> Value {
+        let backtrace = |panic: &Panic| -> Vec<Value> {
+            let lines = |&address: &u32| json!({ "address": address, "lines": symbols.lines(address.wrapping_sub(1)) });
+            panic.backtrace.iter().map(lines).collect()
+        };
+        json!({
+            "schema": 1,
+            "variant": self.boot.variant,
+            "smp": self.boot.smp,
+            "accel": self.boot.accel.resolve().name(),
+            "append": self.boot.append(),
+            "passed": self.outcome.passed(),
+            "summary": self.outcome.summary(),
+            "problems": self.outcome.problems,
+            "seconds": self.time.as_secs_f64(),
+            "said": self.said,
+            "backtrace": self.said.panic.as_ref().map(backtrace),
+            "registers": self.registers.as_ref().and_then(|registers| registers.as_ref().ok()),
+            "qemu": self.complaints,
+            "command": self.command,
+        })
+    }
+}
+
+fn describe_panic(panic: &Panic, symbols: &Symbols, text: &mut String) {
+    let [eip, esp, cr2, cr3] = panic.regs;
+    let _ = writeln!(text, "  panic on CPU {}: {}", panic.cpu, panic.message);
+    let _ =
+        writeln!(text, "    eip {eip:#010x}  esp {esp:#010x}  cr2 {cr2:#010x}  cr3 {cr3:#010x}");
+    frame(text, "at", eip, &symbols.lines(eip));
+    for &address in &panic.backtrace {
+        frame(text, "by", address, &symbols.lines(address.wrapping_sub(1)));
+    }
+}
+
+fn frame(text: &mut String, word: &str, address: u32, lines: &[String]) {
+    for (index, line) in lines.iter().enumerate() {
+        let _ = match index {
+            0 => writeln!(text, "    {word} {address:#010x}  {line}"),
+            _ => writeln!(text, "       {:10}  inlined in {line}", ""),
+        };
+    }
+}
+
+/// QEMU's register dump, after a summary of where each CPU is.
+fn describe_registers(registers: &str, symbols: &Symbols, text: &mut String) {
+    let _ = writeln!(text, "  where the CPUs were when the deadline passed:");
+    let mut cpu = "CPU#0".to_owned();
+    for line in registers.lines() {
+        if line.starts_with("CPU#") {
+            cpu = line.trim().to_owned();
+        }
+        if let Some(eip) = value(line, "EIP=") {
+            let halted = if line.contains("HLT=1") { ", halted" } else { "" };
+            let interrupts = match value(line, "EFL=") {
+                Some(flags) if flags & 0x200 != 0 => "interrupts on",
+                _ => "interrupts off",
+            };
+            let _ = writeln!(text, "    {cpu} {interrupts}{halted}");
+            frame(text, "at", eip, &symbols.lines(eip));
+        }
+    }
+    let _ = writeln!(text, "  info registers -a:");
+    for line in registers.lines() {
+        let _ = writeln!(text, "    | {line}");
+    }
+}
+
+/// The hexadecimal number behind a name such as `EIP=`.
+fn value(line: &str, name: &str) -> Option<u32> {
+    let digits = line.split_once(name)?.1.split_whitespace().next()?;
+    u32::from_str_radix(digits, 16).ok()
+}
+
+/// Nanoseconds in a readable unit.
+pub fn nanoseconds(ns: u64) -> String {
+    let ns = ns as f64;
+    match ns {
+        _ if ns >= 1e9 => format!("{:.2} s", ns / 1e9),
+        _ if ns >= 1e6 => format!("{:.2} ms", ns / 1e6),
+        _ if ns >= 1e3 => format!("{:.2} us", ns / 1e3),
+        _ => format!("{ns:.0} ns"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registers_tell_where_each_cpu_is() {
+        let dump = "CPU#0\nEAX=0 EBX=0\nEIP=f0101234 EFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1\n\
+                    CPU#1\nEIP=f0105678 EFL=00000006 CPL=0 HLT=0\n";
+        let mut text = String::new();
+        describe_registers(dump, &Symbols::read(std::path::Path::new("no such file")), &mut text);
+        assert!(text.contains("CPU#0 interrupts on, halted\n    at 0xf0101234"), "{text}");
+        assert!(text.contains("CPU#1 interrupts off\n    at 0xf0105678"), "{text}");
+    }
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(nanoseconds(999), "999 ns");
+        assert_eq!(nanoseconds(12_340_000), "12.34 ms");
+    }
+}

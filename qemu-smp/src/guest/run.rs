@@ -1,0 +1,133 @@
+//! One boot, from the command line to the report.
+
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::qemu::{self, Accel, Qemu};
+use super::{Outcome, Report, Symbols, Transcript, qmp};
+use crate::paths::Paths;
+use crate::process::{Ended, Lines, Running, read_lines};
+
+/// What is to be booted, and how.
+#[derive(Debug, Clone)]
+pub struct Boot {
+    /// Variant of mmu386 that the kernel was built with.
+    pub variant: String,
+    /// How many CPUs.
+    pub smp: u32,
+    /// What executes the guest.
+    pub accel: Accel,
+    /// How long it may run.
+    pub deadline: Duration,
+    /// Which tests; the kernel knows the names.
+    pub tests: String,
+    /// How many rounds of each test, if not the kernel's own choice.
+    pub rounds: Option<u32>,
+    /// Seed of the kernel's random choices, if not its own.
+    pub seed: Option<u64>,
+    /// Whether to measure vunmap.
+    pub bench: bool,
+    /// Further arguments for QEMU.
+    pub extra: Vec<String>,
+}
+
+impl Boot {
+    /// A boot with everything at its default.
+    pub fn new(variant: &str, smp: u32) -> Self {
+        Self {
+            variant: variant.to_owned(),
+            smp,
+            accel: Accel::Auto,
+            deadline: Duration::from_secs(120),
+            tests: "all".to_owned(),
+            rounds: None,
+            seed: None,
+            bench: false,
+            extra: Vec::new(),
+        }
+    }
+
+    /// The kernel's command line.
+    pub fn append(&self) -> String {
+        let mut words = vec![format!("tests={}", self.tests)];
+        words.extend(self.rounds.map(|rounds| format!("rounds={rounds}")));
+        words.extend(self.seed.map(|seed| format!("seed={seed}")));
+        words.extend(self.bench.then(|| "bench=1".to_owned()));
+        words.join(" ")
+    }
+}
+
+/// Boots a kernel and waits until it is done, its deadline passes, or somebody interrupts. Every
+/// serial line is shown to `look` as it comes.
+pub fn boot(paths: &Paths, boot: &Boot, elf: &Path, mut look: impl FnMut(&str)) -> Result<Report> {
+    // In the system's folder for temporary files: the path of a socket must be short.
+    let room = tempfile::Builder::new()
+        .prefix("smp-")
+        .tempdir()
+        .context("cannot make a folder for the socket")?;
+    let socket = room.path().join("qmp");
+    let command = Qemu::find()?.command(paths, boot, elf, &socket);
+    let command_line = qemu::line(&command);
+
+    let begun = Instant::now();
+    let mut running = Running::start(command)?;
+    let (out, err) = running.take_output();
+    let (sender, lines) = mpsc::channel();
+    let readers = Lines::from([
+        out.map(|pipe| read_lines(pipe, sender.clone(), Heard::Serial)),
+        err.map(|pipe| read_lines(pipe, sender, Heard::Complaint)),
+    ]);
+    let (mut said, mut complaints) = (Transcript::default(), Vec::new());
+    let mut drain = || {
+        for heard in lines.try_iter() {
+            match heard {
+                Heard::Serial(line) => {
+                    look(&line);
+                    said.feed(&line);
+                }
+                Heard::Complaint(line) => complaints.push(line),
+            }
+        }
+    };
+    let ended = running.wait(begun + boot.deadline, || {
+        drain();
+        false
+    })?;
+    let registers = (ended == Ended::Deadline)
+        .then(|| qmp::registers(&socket).map_err(|error| format!("{error:#}")));
+    running.stop();
+    readers.join()?;
+    drain();
+
+    let outcome = Outcome::judge(&said, ended, boot.deadline.as_secs(), &boot.variant, boot.smp);
+    let report = Report {
+        boot: boot.clone(),
+        command: command_line,
+        time: begun.elapsed(),
+        outcome,
+        said,
+        complaints,
+        registers,
+    };
+    keep_log(paths, &report, &Symbols::read(elf))?;
+    Ok(report)
+}
+
+/// A line, and the pipe that it came through.
+enum Heard {
+    Serial(String),
+    Complaint(String),
+}
+
+/// Leaves the whole report where a person can find it later.
+fn keep_log(paths: &Paths, report: &Report, symbols: &Symbols) -> Result<()> {
+    let logs = paths.logs();
+    fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    let file = logs.join(format!("boot-{}-{}.log", report.boot.variant, report.boot.smp));
+    fs::write(&file, report.full_text(symbols))
+        .with_context(|| format!("cannot write {}", file.display()))
+}

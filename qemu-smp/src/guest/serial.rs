@@ -1,0 +1,189 @@
+//! What the kernel said over the serial port.
+
+use mmu386_wire::{Line, PREFIX};
+use serde::Serialize;
+
+/// A test that reported.
+#[derive(Debug, Clone, Serialize)]
+pub struct TestResult {
+    /// Its name.
+    pub name: String,
+    /// Whether it passed.
+    pub pass: bool,
+    /// What it did and what went wrong.
+    pub detail: String,
+}
+
+/// Something that the oracle caught.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// Ledger entry.
+    pub hazard: String,
+    /// CPU that made the access.
+    pub cpu: u32,
+    /// Address.
+    pub va: u32,
+    /// Tag that should have been read.
+    pub expected: u32,
+    /// Tag that was read.
+    pub seen: u32,
+    /// What this means.
+    pub detail: String,
+}
+
+/// A measurement.
+#[derive(Debug, Clone, Serialize)]
+pub struct Bench {
+    /// What was measured.
+    pub name: String,
+    /// How many samples.
+    pub samples: u32,
+    /// Their median.
+    pub median_ns: u64,
+    /// The smallest.
+    pub min_ns: u64,
+    /// The largest.
+    pub max_ns: u64,
+}
+
+/// The kernel's last words.
+#[derive(Debug, Clone, Serialize)]
+pub struct Panic {
+    /// CPU that panicked.
+    pub cpu: u32,
+    /// Its message.
+    pub message: String,
+    /// Program counter, stack pointer, CR2 and CR3.
+    pub regs: [u32; 4],
+    /// Return addresses, innermost first.
+    pub backtrace: Vec<u32>,
+}
+
+/// Everything that came over the wire, sorted.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Transcript {
+    /// Variant that the kernel says it is, and CPUs of its MADT.
+    pub boot: Option<(String, u32)>,
+    /// CPUs that entered the scheduler, in order of arrival.
+    pub online: Vec<u32>,
+    /// All CPUs online: how many, and microseconds after power-on.
+    pub all_online: Option<(u32, u64)>,
+    /// How many tests were announced.
+    pub planned: Option<u32>,
+    /// Tests that reported.
+    pub tests: Vec<TestResult>,
+    /// What the oracle caught.
+    pub findings: Vec<Finding>,
+    /// Measurements.
+    pub benches: Vec<Bench>,
+    /// The first panic.
+    pub panic: Option<Panic>,
+    /// The kernel's own count of tests passed and failed.
+    pub done: Option<(u32, u32)>,
+    /// Lines that should have been events and could not be read.
+    pub garbled: Vec<String>,
+    /// Console text.
+    pub console: Vec<String>,
+}
+
+impl Transcript {
+    /// Takes one line in.
+    pub fn feed(&mut self, line: &str) {
+        if let Some(json) = line.strip_prefix(PREFIX) {
+            match serde_json::from_str::<Line<'static>>(json) {
+                Ok(event) => self.event(event),
+                Err(error) => self.garbled.push(format!("{line}  [{error}]")),
+            }
+        } else if line.contains(PREFIX) {
+            self.garbled.push(format!("{line}  [an event in the middle of a line]"));
+        } else {
+            self.console.push(line.to_owned());
+        }
+    }
+
+    fn event(&mut self, event: Line<'static>) {
+        match event {
+            Line::Boot { variant, cpus } => self.boot = Some((variant.into_owned(), cpus)),
+            Line::CpuOnline { cpu } => self.online.push(cpu),
+            Line::CpusOnline { cpus, us } => self.all_online = Some((cpus, us)),
+            Line::Plan { tests } => self.planned = Some(self.planned.unwrap_or(0) + tests),
+            Line::Test { name, pass, detail } => {
+                self.tests.push(TestResult {
+                    name: name.into_owned(),
+                    pass,
+                    detail: detail.into_owned(),
+                });
+            }
+            Line::Finding { hazard, cpu, va, expected, seen, detail } => {
+                self.findings.push(Finding {
+                    hazard: hazard.into_owned(),
+                    cpu,
+                    va,
+                    expected,
+                    seen,
+                    detail: detail.into_owned(),
+                })
+            }
+            Line::Bench { name, samples, median_ns, min_ns, max_ns } => self.benches.push(Bench {
+                name: name.into_owned(),
+                samples,
+                median_ns,
+                min_ns,
+                max_ns,
+            }),
+            Line::Panic { cpu, message, regs, backtrace } => {
+                let backtrace = backtrace.into_iter().take_while(|&address| address != 0).collect();
+                let panic = Panic { cpu, message: message.into_owned(), regs, backtrace };
+                self.panic.get_or_insert(panic);
+            }
+            Line::Done { passed, failed } => self.done = Some((passed, failed)),
+        }
+    }
+
+    /// CPUs of `0..smp` that never said they were online.
+    pub fn lost_cpus(&self, smp: u32) -> Vec<u32> {
+        (0..smp).filter(|cpu| !self.online.contains(cpu)).collect()
+    }
+
+    /// The hazards that the oracle caught, each once.
+    pub fn hazards(&self) -> Vec<String> {
+        let mut hazards: Vec<String> =
+            self.findings.iter().map(|finding| finding.hazard.clone()).collect();
+        hazards.sort();
+        hazards.dedup();
+        hazards
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_and_console_text_are_told_apart() {
+        let mut said = Transcript::default();
+        said.feed("hello");
+        said.feed(r#"@smp {"event":"boot","variant":"seed","cpus":2}"#);
+        said.feed(r#"@smp {"event":"cpu_online","cpu":1}"#);
+        assert_eq!(said.console, ["hello"]);
+        assert_eq!(said.boot, Some(("seed".to_owned(), 2)));
+        assert_eq!(said.lost_cpus(2), [0]);
+        assert!(said.garbled.is_empty());
+    }
+
+    #[test]
+    fn garbled_lines_are_kept_and_do_no_harm() {
+        let mut said = Transcript::default();
+        for line in [
+            "@smp {\"event\":\"do",
+            "@smp ",
+            "@smp {\"event\":\"nonsense\"}",
+            "x@smp {}",
+            "@smp \u{fffd}",
+        ] {
+            said.feed(line);
+        }
+        assert_eq!(said.garbled.len(), 5, "{:?}", said.garbled);
+        assert!(said.done.is_none());
+    }
+}

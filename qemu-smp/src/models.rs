@@ -1,0 +1,264 @@
+//! The loom models, driven as a program: `models list` and `models run` of package loom-tests.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use serde_json::Map;
+
+use crate::kernel::executable;
+use crate::paths::Paths;
+use crate::process::{Captured, Ended, capture, clean_cargo, command, tail};
+use crate::variants::{FIXED, SEED};
+use crate::verdict::{Expected, Row, Verdict};
+
+/// Names another program to run in the models' place; the tests put an impostor here.
+pub const OVERRIDE: &str = "SMP_MODELS";
+/// How long a model may run if nobody says otherwise.
+pub const DEFAULT_SECONDS: u64 = 240;
+/// How much longer than its own limit a model may take before it is stopped.
+const OVERTIME: Duration = Duration::from_secs(20);
+
+/// How loom sees shared memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Every access is an RMW: sound for interleavings, so this is the verdict.
+    Rmw,
+    /// Accesses as the code has them: finds what C11 ordering allows, but loom misses executions.
+    AsWritten,
+}
+
+impl Mode {
+    /// As the models' program spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rmw => "rmw",
+            Self::AsWritten => "as-written",
+        }
+    }
+}
+
+/// What `models list` says about a model.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Model {
+    /// Its name.
+    pub name: String,
+    /// What it checks.
+    pub property: String,
+    /// The hazard that it looks for.
+    #[serde(default)]
+    pub hazard: String,
+    /// Variants that it runs on.
+    #[serde(default)]
+    pub variants: Vec<String>,
+    /// Modes that it runs in.
+    #[serde(default)]
+    pub modes: Vec<String>,
+    /// CPUs.
+    #[serde(default)]
+    pub cpus: u32,
+    /// What it does.
+    #[serde(default)]
+    pub about: String,
+    /// Changes that it notices.
+    #[serde(default)]
+    pub killed_by: Vec<String>,
+}
+
+/// One run of a model.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The model.
+    pub model: Model,
+    /// The variant.
+    pub variant: String,
+    /// The mode.
+    pub mode: String,
+}
+
+impl Job {
+    /// Its name in messages.
+    pub fn name(&self) -> String {
+        format!("{} on {} ({})", self.model.name, self.variant, self.mode)
+    }
+
+    /// The command that repeats it.
+    pub fn replay(&self) -> String {
+        format!(
+            "cargo smp models {} --variant {} --mode {}",
+            self.model.name, self.variant, self.mode
+        )
+    }
+
+    /// A row for a run that has no answer.
+    pub fn without_answer(&self, verdict: Verdict, reason: &str, seconds: f64) -> Row {
+        Row {
+            id: format!("{}/{}/{}", self.model.name, self.variant, self.mode),
+            property: self.model.property.clone(),
+            hazard: self.model.hazard.clone(),
+            variant: self.variant.clone(),
+            engine: "loom".to_owned(),
+            mode: self.mode.clone(),
+            model: self.model.name.clone(),
+            cpus: self.model.cpus,
+            preemption_bound: None,
+            exhaustive: false,
+            executions: 0,
+            seconds,
+            verdict,
+            // Only Seed can be expected to break; the models' own word counts when they ran.
+            expected: if self.variant == SEED { Expected::Broken } else { Expected::Holds },
+            counterexample: None,
+            reason: Some(reason.to_owned()),
+            replay: self.replay(),
+            more: Map::new(),
+        }
+    }
+}
+
+/// The models' program.
+#[derive(Debug, Clone)]
+pub struct Models {
+    program: PathBuf,
+}
+
+impl Models {
+    /// Builds it, or takes the one that the environment names.
+    pub fn build(paths: &Paths, look: impl FnMut(&str)) -> Result<Self> {
+        if let Some(program) = env::var_os(OVERRIDE) {
+            return Ok(Self { program: program.into() });
+        }
+        let mut cargo = command(paths, "cargo");
+        cargo.args(["build", "--package", "loom-tests", "--bin", "models"]);
+        cargo.arg("--message-format=json-render-diagnostics");
+        clean_cargo(&mut cargo, false);
+        let said =
+            capture(cargo, Duration::from_secs(600), look)?.checked("building the models")?;
+        let program =
+            executable(&said.stdout, "models").context("cargo built no program called `models`")?;
+        Ok(Self { program })
+    }
+
+    /// All models.
+    pub fn list(&self, paths: &Paths) -> Result<Vec<Model>> {
+        let mut list = command(paths, &self.program);
+        list.args(["list", "--json"]);
+        let said =
+            capture(list, Duration::from_secs(60), |_| ())?.checked("`models list --json`")?;
+        let models: Vec<Model> = serde_json::from_str(&said.stdout)
+            .context("`models list --json` did not print a list of models")?;
+        if models.is_empty() {
+            bail!("`models list --json` printed an empty list");
+        }
+        Ok(models)
+    }
+
+    /// Runs one model. Whatever goes wrong becomes a row: one bad model must not hide the others.
+    pub fn run(&self, paths: &Paths, job: &Job, limit: Duration, look: impl FnMut(&str)) -> Row {
+        match capture(self.command(paths, job, limit), limit + OVERTIME, look) {
+            Ok(said) => row(job, &said),
+            Err(error) => job.without_answer(Verdict::Inconclusive, &format!("{error:#}"), 0.0),
+        }
+    }
+
+    fn command(&self, paths: &Paths, job: &Job, limit: Duration) -> Command {
+        let mut run = command(paths, &self.program);
+        run.args([
+            "run",
+            &job.model.name,
+            "--variant",
+            &job.variant,
+            "--mode",
+            &job.mode,
+            "--json",
+        ]);
+        run.args(["--max-seconds", &limit.as_secs().to_string()]);
+        run
+    }
+}
+
+/// Reads the row out of what a model printed.
+fn row(job: &Job, said: &Captured) -> Row {
+    let seconds = said.time.as_secs_f64();
+    let lost = |verdict, why: &str| job.without_answer(verdict, why, seconds);
+    match said.ended {
+        Ended::Exited(_) => (),
+        Ended::Interrupted | Ended::Asked => return lost(Verdict::Cut, "interrupted"),
+        Ended::Deadline => return lost(Verdict::Cut, &said.ending()),
+    }
+    let json = said.stdout.lines().rev().find(|line| line.trim_start().starts_with('{'));
+    let Some(json) = json else {
+        let why = format!("it printed no row ({}): {}", said.ending(), tail(&said.stderr, 5));
+        return lost(Verdict::Inconclusive, &why);
+    };
+    let mut row: Row = match serde_json::from_str(json) {
+        Ok(row) => row,
+        Err(error) => {
+            return lost(Verdict::Inconclusive, &format!("its row cannot be read: {error}"));
+        }
+    };
+    if (row.variant.as_str(), row.mode.as_str()) != (job.variant.as_str(), job.mode.as_str()) {
+        let why =
+            format!("asked for {}, it answered for {} ({})", job.name(), row.variant, row.mode);
+        return lost(Verdict::Inconclusive, &why);
+    }
+    // The name under which it can be run again.
+    row.model.clone_from(&job.model.name);
+    let fits = said.success() == (row.verdict == row.expected.verdict());
+    if !fits {
+        let why = format!(
+            "its row says {}, its exit status says otherwise ({})",
+            row.verdict.word(),
+            said.ending()
+        );
+        return lost(Verdict::Inconclusive, &why);
+    }
+    if row.replay.is_empty() {
+        row.replay = job.replay();
+    }
+    row
+}
+
+/// Every run of the models on Seed and Fixed, in every mode.
+pub fn jobs(models: &[Model]) -> Vec<Job> {
+    select(models, &[SEED, FIXED].map(str::to_owned), None)
+}
+
+/// The runs of the models that know these variants, in all modes or in one.
+pub fn select(models: &[Model], variants: &[String], mode: Option<Mode>) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for model in models {
+        for variant in variants.iter().filter(|variant| model.variants.contains(variant)) {
+            for name in model
+                .modes
+                .iter()
+                .filter(|name| mode.is_none_or(|mode| mode.name() == name.as_str()))
+            {
+                jobs.push(Job {
+                    model: model.clone(),
+                    variant: variant.clone(),
+                    mode: name.clone(),
+                });
+            }
+        }
+    }
+    jobs
+}
+
+/// The models whose names contain the filter; an error that lists all names if there are none.
+pub fn filter(models: Vec<Model>, filter: Option<&str>) -> Result<Vec<Model>> {
+    let Some(filter) = filter else { return Ok(models) };
+    let names: Vec<String> = models.iter().map(|model| model.name.clone()).collect();
+    let chosen: Vec<Model> = match models.iter().find(|model| model.name == filter) {
+        Some(exact) => vec![exact.clone()],
+        None => models.into_iter().filter(|model| model.name.contains(filter)).collect(),
+    };
+    if chosen.is_empty() {
+        bail!("no model is called or contains `{filter}`; the models are: {}", names.join(", "));
+    }
+    Ok(chosen)
+}

@@ -1,0 +1,62 @@
+//! Where things are: the workspace and the folders below its `target`.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// The workspace that this run works on.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    root: PathBuf,
+}
+
+impl Paths {
+    /// Finds the workspace: from the manifest folder that cargo names, else upwards from the
+    /// current folder. Nothing is remembered from compile time, so a moved checkout works.
+    pub fn find() -> Result<Self> {
+        let here = env::current_dir().context("cannot read the current folder")?;
+        let start = env::var_os("CARGO_MANIFEST_DIR").map_or(here, PathBuf::from);
+        match start.ancestors().find(|dir| is_workspace(dir)) {
+            Some(root) => Ok(Self { root: root.to_path_buf() }),
+            None => bail!(
+                "{} is not inside the mmu386 workspace: change into a checkout and run `cargo smp` there",
+                start.display()
+            ),
+        }
+    }
+
+    /// The workspace's root.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Everything that the harness writes is below this folder.
+    pub fn target(&self) -> PathBuf {
+        self.root.join("target")
+    }
+
+    /// Target folder of the kernel builds, apart from the host's so that neither rebuilds the other.
+    pub fn kernel_target(&self) -> PathBuf {
+        self.target().join("kernel")
+    }
+
+    /// The kernel's ELF file for a variant.
+    pub fn kernel_elf(&self, variant: &str) -> PathBuf {
+        self.kernel_target().join(format!("{variant}.elf"))
+    }
+
+    /// The folder of verdict.json and index.html.
+    pub fn review(&self) -> PathBuf {
+        self.target().join("review")
+    }
+
+    /// Full output of every child that a command started.
+    pub fn logs(&self) -> PathBuf {
+        self.target().join("smp-logs")
+    }
+}
+
+fn is_workspace(dir: &Path) -> bool {
+    dir.join("qemu-smp/Cargo.toml").is_file() && dir.join("kernel/Cargo.toml").is_file()
+}

@@ -1,0 +1,15 @@
+//! Children: each in a process group of its own, under a deadline, and never left behind.
+//!
+//! Three things take a child down with its whole group: its deadline, an interruption of `smp`
+//! (Ctrl-C, SIGTERM, SIGHUP), and the death of `smp` itself, which the [`reaper`] watches for.
+
+mod child;
+mod environment;
+mod interrupt;
+mod output;
+pub mod reaper;
+
+pub use child::{Ended, Running};
+pub use environment::{clean_cargo, command};
+pub use interrupt::{failure_status, install as install_signals, interrupted};
+pub use output::{Captured, Lines, capture, read_lines, tail};

@@ -1,0 +1,38 @@
+//! The ledger of hazards, as far as the verdict needs it: names, and which must be found.
+
+/// Every hazard of the ledger: number and name.
+pub const LEDGER: &[(&str, &str)] = &[
+    ("A1", "stale large page"),
+    ("A2", "idle acknowledges"),
+    ("A3", "early reuse"),
+    ("A4", "lost request"),
+    ("A6", "late sync"),
+    ("A7", "early boot"),
+    ("A9", "arithmetic"),
+    ("B1", "waits for itself"),
+    ("B2", "deadlock"),
+    ("B3", "starvation"),
+    ("C1", "install after free"),
+    ("C2", "flag against switch"),
+];
+
+/// What must be found on Seed before anything counts: engine and hazard. A suite that finds less
+/// than this has lost its teeth, whatever it says about Fixed.
+pub const REQUIRED: &[(&str, &str)] = &[
+    ("loom", "A1"),
+    ("loom", "A2"),
+    ("loom", "A3"),
+    ("loom", "A4"),
+    ("loom", "B1"),
+    ("qemu", "A1"),
+];
+
+/// The name of a hazard.
+pub fn hazard_name(number: &str) -> Option<&'static str> {
+    LEDGER.iter().find(|(known, _)| same_hazard(known, number)).map(|&(_, name)| name)
+}
+
+/// Whether two spellings mean the same entry: `a1` and `A1`.
+pub fn same_hazard(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}

@@ -1,0 +1,193 @@
+//! The judgement: whether the rows are what the project claims. Whatever is missing, cut or without
+//! an answer counts against it.
+
+use super::{Expected, REQUIRED, Row, Verdict, same_hazard};
+use crate::variants::{FIXED, SEED};
+
+/// A row that must be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// `loom` or `qemu`.
+    pub engine: String,
+    /// Mode of the engine.
+    pub mode: String,
+    /// Model.
+    pub model: String,
+    /// Variant.
+    pub variant: String,
+}
+
+impl Planned {
+    /// Whether a row is the one that was planned.
+    pub fn is(&self, row: &Row) -> bool {
+        (row.engine.as_str(), row.mode.as_str(), row.model.as_str(), row.variant.as_str())
+            == (
+                self.engine.as_str(),
+                self.mode.as_str(),
+                self.model.as_str(),
+                self.variant.as_str(),
+            )
+    }
+
+    /// Its name in messages.
+    pub fn name(&self) -> String {
+        format!("{} on {} ({} {})", self.model, self.variant, self.engine, self.mode)
+    }
+}
+
+/// Everything that is wrong with the rows; empty for a true pass.
+pub fn judge(plan: &[Planned], rows: &[Row]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if plan.is_empty() {
+        wrong.push("nothing was planned: an empty suite proves nothing".to_owned());
+    }
+    for planned in plan {
+        match rows.iter().filter(|row| planned.is(row)).count() {
+            0 => wrong.push(format!("{}: there is no row", planned.name())),
+            1 => (),
+            count => wrong.push(format!("{}: there are {count} rows", planned.name())),
+        }
+    }
+    for row in rows {
+        wrong.extend(judge_row(row));
+    }
+    for (engine, hazard) in REQUIRED {
+        let found = |row: &&Row| {
+            row.engine == *engine
+                && row.variant == SEED
+                && same_hazard(&row.hazard, hazard)
+                && row.verdict == Verdict::Broken
+        };
+        if !rows.iter().any(|row| found(&row)) {
+            wrong.push(format!("{hazard} must be found on {SEED} by {engine}, and was not"));
+        }
+    }
+    wrong
+}
+
+fn judge_row(row: &Row) -> Option<String> {
+    let name =
+        format!("{} {} on {} ({})", row.model, row.property, row.variant, row.engine_and_mode());
+    let why = row.reason.as_deref().map_or(String::new(), |reason| format!(": {reason}"));
+    match (row.verdict, row.expected) {
+        (Verdict::Cut | Verdict::Inconclusive, _) => {
+            Some(format!("{name}: {}{why}", row.verdict.word()))
+        }
+        (Verdict::Broken, _) if row.variant == FIXED => Some(format!("{name}: broken{why}")),
+        (Verdict::Holds, Expected::Broken) => {
+            Some(format!("{name}: holds, where a finding is expected"))
+        }
+        (Verdict::Broken, Expected::Holds) => {
+            Some(format!("{name}: broken, where it should hold{why}"))
+        }
+        (Verdict::Broken, _) if row.counterexample.is_none() => {
+            Some(format!("{name}: broken without a counterexample"))
+        }
+        _ if row.executions == 0 => Some(format!("{name}: 0 executions prove nothing")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::super::Counterexample;
+    use super::*;
+
+    fn row(engine: &str, hazard: &str, variant: &str) -> Row {
+        let broken = variant == SEED;
+        Row {
+            id: String::new(),
+            property: "V1".to_owned(),
+            hazard: hazard.to_owned(),
+            variant: variant.to_owned(),
+            engine: engine.to_owned(),
+            mode: "m".to_owned(),
+            model: format!("model-{hazard}"),
+            cpus: 2,
+            preemption_bound: None,
+            exhaustive: true,
+            executions: 9,
+            seconds: 0.1,
+            verdict: if broken { Verdict::Broken } else { Verdict::Holds },
+            expected: if broken { Expected::Broken } else { Expected::Holds },
+            counterexample: broken.then(Counterexample::default),
+            reason: None,
+            replay: String::new(),
+            more: Map::new(),
+        }
+    }
+
+    fn good() -> (Vec<Planned>, Vec<Row>) {
+        let pairs = REQUIRED
+            .iter()
+            .flat_map(|(engine, hazard)| [SEED, FIXED].map(|v| row(engine, hazard, v)));
+        let rows: Vec<Row> = pairs.collect();
+        let planned = |row: &Row| Planned {
+            engine: row.engine.clone(),
+            mode: row.mode.clone(),
+            model: row.model.clone(),
+            variant: row.variant.clone(),
+        };
+        (rows.iter().map(planned).collect(), rows)
+    }
+
+    /// The complaints after one row was spoilt.
+    fn spoilt(index: usize, spoil: impl Fn(&mut Row)) -> Vec<String> {
+        let (plan, mut rows) = good();
+        spoil(&mut rows[index]);
+        judge(&plan, &rows)
+    }
+
+    #[test]
+    fn the_claim_itself_passes() {
+        let (plan, rows) = good();
+        assert_eq!(judge(&plan, &rows), Vec::<String>::new());
+    }
+
+    #[test]
+    fn seed_that_passes_where_a_finding_is_expected_fails() {
+        assert!(spoilt(0, |row| row.verdict = Verdict::Holds)[0].contains("finding is expected"));
+    }
+
+    #[test]
+    fn fixed_that_does_not_hold_fails_whatever_was_expected() {
+        for verdict in [Verdict::Broken, Verdict::Cut, Verdict::Inconclusive] {
+            assert_eq!(spoilt(1, |row| row.verdict = verdict).len(), 1, "{verdict:?}");
+        }
+        let wrong =
+            spoilt(1, |row| (row.verdict, row.expected) = (Verdict::Broken, Expected::Broken));
+        assert_eq!(wrong.len(), 1);
+    }
+
+    #[test]
+    fn a_cut_is_never_a_pass() {
+        // The required finding is gone with it.
+        assert_eq!(spoilt(0, |row| row.verdict = Verdict::Cut).len(), 2);
+    }
+
+    #[test]
+    fn a_missing_row_and_a_double_row_fail() {
+        let (plan, mut rows) = good();
+        let last = rows.pop().unwrap();
+        assert!(judge(&plan, &rows)[0].contains("there is no row"));
+        rows.extend([last.clone(), last]);
+        assert!(judge(&plan, &rows)[0].contains("2 rows"));
+    }
+
+    #[test]
+    fn a_required_finding_cannot_be_planned_away() {
+        let (mut plan, mut rows) = good();
+        plan.retain(|planned| planned.model != "model-B1");
+        rows.retain(|row| row.hazard != "B1");
+        assert_eq!(judge(&plan, &rows), ["B1 must be found on seed by loom, and was not"]);
+        assert!(!judge(&[], &[]).is_empty());
+    }
+
+    #[test]
+    fn an_empty_model_and_a_finding_without_evidence_fail() {
+        assert!(spoilt(1, |row| row.executions = 0)[0].contains("0 executions"));
+        assert!(spoilt(0, |row| row.counterexample = None)[0].contains("without a counterexample"));
+    }
+}

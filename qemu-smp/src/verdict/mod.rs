@@ -1,0 +1,12 @@
+//! What was shown: rows, what they should have been, and the judgement over all of them.
+
+mod hazards;
+mod judge;
+mod row;
+mod table;
+
+pub use hazards::{LEDGER, REQUIRED, hazard_name, same_hazard};
+pub use judge::{Planned, judge};
+pub use row::{Counterexample, Expected, Row, Step, Verdict};
+pub(crate) use table::groups;
+pub use table::table;
