@@ -191,3 +191,8 @@ impl Arch for Pc {
 fn level(level: spl::Spl) -> Spl {
     if level.is_low() { Spl::Lo } else { Spl::Hi }
 }
+
+/// The entry by which a CPU's own directory maps its Mach, for the tests.
+pub fn private_slot(mach: &mach::Mach) -> u32 {
+    PC.load(PC.entry(mach.mmu.pdb, PC386.kzero))
+}

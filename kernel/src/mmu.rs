@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use alloc::boxed::Box;
 use mmu386::error::{VmapError, VunmapError};
 use mmu386::state::System;
+pub use mmu386::variant::Fixes;
 use mmu386::{pool, shootdown, switch, user, vmap as vmapping, vmapsync as syncing};
 
 use crate::arch_impl::{PC, Pc};
@@ -119,9 +120,18 @@ pub fn check_deadline(seen: &[(&AtomicU32, u32)]) {
     panic!("a wait on the word at {word:p} lasts longer than {DEADLINE_MS} ms");
 }
 
-/// Reading a page directory that nobody edits, for the tests: the entry of `va` in the directory
-/// that is loaded.
-pub fn loaded_entry(va: usize) -> u32 {
-    use mmu386::arch::Arch;
-    PC.load(PC.entry(PC.getcr3(), crate::layout::pdx(va)))
+/// Maps a user page in the process that calls.
+pub fn putmmu(va: usize, pa: usize) {
+    start_wait();
+    user::putmmu(&PC, va as u32, pa as u32);
+}
+
+/// Drops the user mappings of the process that calls.
+pub fn flushmmu() {
+    switch::flushmmu(&PC);
+}
+
+/// Whether the variant has all of these repairs.
+pub fn has(fixes: Fixes) -> bool {
+    <crate::variant::Variant as mmu386::variant::Variant>::FIXES.has(fixes)
 }

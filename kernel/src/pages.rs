@@ -50,7 +50,8 @@ pub fn page(frame: Frame) -> &'static Page<Pc> {
     unsafe { &*RECORDS.load(Ordering::Acquire).add(n) }
 }
 
-fn take() -> Option<Frame> {
+/// A frame, if there is one. Its reference count is the caller's to set.
+pub fn take() -> Option<Frame> {
     let mut palloc = PALLOC.lock();
     let frame = palloc.head?;
     palloc.head = page(frame).next.get();

@@ -77,7 +77,10 @@ pub fn die(regs: &Regs, what: fmt::Arguments<'_>) -> ! {
 fn backtrace(mut ebp: u32) -> [u32; 16] {
     let mut list = [0; 16];
     for slot in &mut list {
-        if ebp % 4 != 0 || !is_kernel_data(ebp as usize) || !is_kernel_data(ebp as usize + 4) {
+        if !ebp.is_multiple_of(4)
+            || !is_kernel_data(ebp as usize)
+            || !is_kernel_data(ebp as usize + 4)
+        {
             break;
         }
         // SAFETY: the address is aligned and in memory that every directory maps.

@@ -1,11 +1,27 @@
-//! Reads that may fault: the way to ask whether an address is mapped.
+//! Reads that may fault: the way to ask whether an address is mapped, here or on every CPU.
+//!
+//! Other CPUs are asked by interrupt, not by a process that is sent there: a switch loads CR3 and
+//! would drop the very translation that the question is about.
 
 use core::arch::global_asm;
+use core::hint::spin_loop;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use heapless::Vec;
+
+use crate::clock;
+use crate::layout::MAXMACH;
+use crate::mach::{m, machno, machp, nmach, up};
+use crate::proc::NPROC;
+use crate::spl::{splhi, splx};
+use crate::trap::VECTOR_PROBE;
+use crate::{apic, sched};
 
 global_asm!(
     r#"
     .text
     .global probe_load
+    .global probe_access
     .global probe_fault
 probe_load:
     mov edx, [esp + 4]
@@ -18,7 +34,6 @@ probe_access:
 probe_fault:
     xor eax, eax
     ret
-    .global probe_access
 "#
 );
 
@@ -28,7 +43,7 @@ unsafe extern "C" {
     static probe_fault: u8;
 }
 
-/// Reads the word at `va`; `None` when the access faults.
+/// Reads the word at `va` on this CPU; `None` when the access faults.
 pub fn read(va: usize) -> Option<u32> {
     let mut value = 0;
     // SAFETY: one load, whose fault the handler sends to `probe_fault`; device registers that the
@@ -39,4 +54,98 @@ pub fn read(va: usize) -> Option<u32> {
 /// Where to go on when the access of a probe faults at `eip`.
 pub fn landing(eip: u32) -> Option<u32> {
     (eip == &raw const probe_access as u32).then_some(&raw const probe_fault as u32)
+}
+
+/// What one CPU saw.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight {
+    /// Its number.
+    pub cpu: usize,
+    /// It ran no process.
+    pub idle: bool,
+    /// The word, `None` for a fault.
+    pub word: Option<u32>,
+}
+
+const FAULT: u32 = 0;
+const IDLE: u32 = 1;
+const READ: u32 = 2;
+
+/// A question to all CPUs. Each process has one, so that several may ask at once.
+struct Question {
+    va: AtomicUsize,
+    /// One bit per CPU that has not answered. Set last, cleared last.
+    pending: AtomicU32,
+    words: [AtomicU32; MAXMACH],
+    how: [AtomicU32; MAXMACH],
+}
+
+static QUESTIONS: [Question; NPROC] = [const {
+    Question {
+        va: AtomicUsize::new(0),
+        pending: AtomicU32::new(0),
+        words: [const { AtomicU32::new(0) }; MAXMACH],
+        how: [const { AtomicU32::new(0) }; MAXMACH],
+    }
+}; NPROC];
+
+/// How long a CPU may take to answer.
+const DEADLINE_US: u64 = 10_000_000;
+
+impl Question {
+    fn answer(&self) {
+        let me = machno();
+        let word = read(self.va.load(Ordering::Relaxed));
+        let idle = if m().up.load(Ordering::Relaxed).is_null() { IDLE } else { 0 };
+        self.words[me].store(word.unwrap_or(0), Ordering::Relaxed);
+        self.how[me].store(idle | word.map_or(FAULT, |_| READ), Ordering::Relaxed);
+        self.pending.fetch_and(!(1 << me), Ordering::SeqCst);
+    }
+}
+
+/// The interrupt: answers every question that waits for this CPU.
+pub fn interrupt() {
+    let me = 1 << machno();
+    for question in &QUESTIONS {
+        if question.pending.load(Ordering::SeqCst) & me != 0 {
+            question.answer();
+        }
+    }
+}
+
+/// Has every CPU read the word at `va`. Called by a process, interrupts on.
+pub fn everywhere(va: usize) -> Vec<Sight, MAXMACH> {
+    let question = &QUESTIONS[up().expect("everywhere: no process").index()];
+    question.va.store(va, Ordering::Relaxed);
+    let level = splhi();
+    let me = machno();
+    let all = (1u64 << nmach()) - 1;
+    question.pending.store(all as u32, Ordering::SeqCst);
+    question.answer();
+    for cpu in (0..nmach()).filter(|cpu| *cpu != me) {
+        apic::ipi(machp(cpu).apicid.load(Ordering::Relaxed) as u8, VECTOR_PROBE);
+    }
+    splx(level);
+    let start = clock::tsc();
+    let mut turns = 0u32;
+    loop {
+        let pending = question.pending.load(Ordering::SeqCst);
+        if pending == 0 {
+            break;
+        }
+        spin_loop();
+        turns += 1;
+        if turns.is_multiple_of(1 << 16) {
+            let cpu = pending.trailing_zeros();
+            assert!(clock::since(start) < DEADLINE_US, "cpu{cpu} does not answer a probe");
+            sched::give_way();
+        }
+    }
+    (0..nmach())
+        .map(|cpu| {
+            let how = question.how[cpu].load(Ordering::Relaxed);
+            let word = question.words[cpu].load(Ordering::Relaxed);
+            Sight { cpu, idle: how & IDLE != 0, word: (how & READ != 0).then_some(word) }
+        })
+        .collect()
 }

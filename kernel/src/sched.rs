@@ -181,18 +181,30 @@ pub fn preempt() {
     sched();
 }
 
-/// Waits a little for something that has no wakeup: others run, or the CPU halts until the next
-/// interrupt, so that vCPUs which outnumber the cores do not spin against each other.
-pub fn relax() {
-    assert!(islo(), "relax with interrupts off");
+/// Whether another process could run on this CPU now.
+fn others_wait() -> bool {
     let me = machno() as u32;
-    let other = proctab().iter().any(|p| {
+    proctab().iter().any(|p| {
         let wired = p.wired.load(Ordering::Relaxed);
         p.state() == State::Ready
             && p.mach.load(Ordering::Relaxed) == NOBODY
             && (wired == NOBODY || wired == me)
-    });
-    if other {
+    })
+}
+
+/// Lets others run, if there are any. For long spins: whoever is waited for may need this CPU.
+pub fn give_way() {
+    assert!(islo(), "give_way with interrupts off");
+    if others_wait() {
+        sched();
+    }
+}
+
+/// Waits a little for something that has no wakeup: others run, or the CPU halts until the next
+/// interrupt, so that vCPUs which outnumber the cores do not spin against each other.
+pub fn relax() {
+    assert!(islo(), "relax with interrupts off");
+    if others_wait() {
         sched();
     } else {
         let level = splhi();

@@ -9,7 +9,7 @@ use x86::dtables::{DescriptorTablePointer, lidt};
 use crate::mach::{m, up};
 use crate::panic::{self, Regs};
 use crate::segment::{DFSEL, KESEL};
-use crate::{apic, mmu, probe, sched};
+use crate::{apic, mmu, probe, sched, tests};
 
 const NMI: u32 = 2;
 const DOUBLE_FAULT: usize = 8;
@@ -23,6 +23,8 @@ pub const VECTOR_TIMER: u8 = 0x40;
 pub const VECTOR_SHOOTDOWN: u8 = 0x41;
 /// There is something to run.
 pub const VECTOR_WAKE: u8 = 0x42;
+/// A test asks what this CPU sees at an address.
+pub const VECTOR_PROBE: u8 = 0x44;
 /// The LAPIC met an error.
 pub const VECTOR_ERROR: u8 = 0x43;
 /// The LAPIC changed its mind.
@@ -170,6 +172,7 @@ fn interrupt(vector: u8, ureg: &Ureg) {
             mmu::clock_tick();
             m().ticks.fetch_add(1, Ordering::Relaxed);
             apic::eoi();
+            tests::watchdog();
             // Interrupts were on: no ilock is held, and the stack is a process's if there is one.
             if ureg.eflags & IF != 0 && up().is_some() {
                 sched::preempt();
@@ -180,18 +183,18 @@ fn interrupt(vector: u8, ureg: &Ureg) {
             apic::eoi();
         }
         VECTOR_WAKE => apic::eoi(),
+        VECTOR_PROBE => {
+            apic::eoi();
+            probe::interrupt();
+        }
         VECTOR_ERROR => {
             let status = apic::error_status();
             apic::eoi();
             crate::println!("cpu{}: LAPIC error {status:#x}", crate::mach::machno());
         }
         VECTOR_SPURIOUS => {}
-        other => die(ureg, 0, unexpected(other)),
+        _ => die(ureg, 0, "unexpected interrupt"),
     }
-}
-
-fn unexpected(_vector: u8) -> &'static str {
-    "unexpected interrupt"
 }
 
 fn die(ureg: &Ureg, va: usize, what: &str) -> ! {

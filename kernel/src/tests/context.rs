@@ -1,0 +1,164 @@
+//! What every test gets and gives: devices, random numbers, findings, an outcome.
+
+use core::fmt;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use alloc::sync::Arc;
+use heapless::String;
+use mmu386_wire::Line;
+
+use crate::cmdline::Options;
+use crate::mach::nmach;
+use crate::oracle::{Devices, page_of_tag};
+use crate::{clock, report};
+
+/// Findings that are told one by one; the rest is counted.
+const TOLD: u32 = 6;
+
+/// Shared by a test's processes.
+#[derive(Clone)]
+pub struct Context {
+    /// Device memory.
+    pub devices: Devices,
+    /// CPUs.
+    pub ncpu: usize,
+    /// Rounds asked for, 0 for the test's own number.
+    rounds: u32,
+    /// Samples asked for, 0 for the variant's own number.
+    pub samples: u32,
+    seed: u32,
+    findings: Arc<AtomicU32>,
+}
+
+/// Something that an address must not have shown.
+pub struct Finding<'a> {
+    /// Ledger entry.
+    pub hazard: &'a str,
+    /// CPU that read.
+    pub cpu: usize,
+    /// Where.
+    pub va: usize,
+    /// The tag that belongs there; 0 for a fault.
+    pub expected: u32,
+    /// What was read; 0 for a fault.
+    pub seen: u32,
+    /// What this means.
+    pub why: &'a str,
+}
+
+impl Context {
+    /// The tests' common ground.
+    pub fn new(options: &Options, devices: Devices) -> Context {
+        Context {
+            devices,
+            ncpu: nmach(),
+            rounds: options.rounds,
+            samples: options.samples,
+            seed: options.seed,
+            findings: Arc::new(AtomicU32::new(0)),
+        }
+    }
+
+    /// A source of random numbers for one process of one test.
+    pub fn rng(&self, who: usize) -> Rng {
+        Rng((self.seed ^ 0x9E37_79B9).wrapping_mul(2 * who as u32 + 1) | 1)
+    }
+
+    /// When a loop of at most `rounds` rounds or `ms` milliseconds ends. Rounds that the command line asks
+    /// for have no limit of time but the watchdog's.
+    pub fn limit(&self, rounds: u32, ms: u64) -> Limit {
+        let asked = self.rounds != 0;
+        Limit {
+            left: if asked { self.rounds } else { rounds },
+            until: if asked { u64::MAX } else { ms * 1000 },
+            start: clock::tsc(),
+        }
+    }
+
+    /// Reports a finding.
+    pub fn finding(&self, finding: &Finding<'_>) {
+        if self.findings.fetch_add(1, Ordering::Relaxed) >= TOLD {
+            return;
+        }
+        let mut detail = String::<200>::new();
+        let why = finding.why;
+        // What does not fit is cut.
+        let _ = match page_of_tag(finding.seen) {
+            Some(pa) => fmt::write(&mut detail, format_args!("{why}; it shows pa {pa:#010x}")),
+            None => fmt::write(&mut detail, format_args!("{why}")),
+        };
+        report::send(&Line::Finding {
+            hazard: finding.hazard.into(),
+            cpu: finding.cpu as u32,
+            va: finding.va as u32,
+            expected: finding.expected,
+            seen: finding.seen,
+            detail: detail.as_str().into(),
+        });
+    }
+
+    /// Findings since the last call.
+    pub fn take_findings(&self) -> u32 {
+        self.findings.swap(0, Ordering::Relaxed)
+    }
+
+    /// The outcome of a test whose only failures are findings.
+    pub fn outcome(&self, what: fmt::Arguments<'_>) -> Outcome {
+        let failures = self.take_findings();
+        Outcome::new(failures, format_args!("{what}; {failures} findings"))
+    }
+}
+
+/// How a test ended.
+pub struct Outcome {
+    /// Things that went wrong.
+    pub failures: u32,
+    detail: String<256>,
+}
+
+impl Outcome {
+    /// An outcome with its description, cut if it is long.
+    pub fn new(failures: u32, what: fmt::Arguments<'_>) -> Outcome {
+        let mut detail = String::new();
+        // What does not fit is cut.
+        let _ = fmt::write(&mut detail, what);
+        Outcome { failures, detail }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+/// Ends a loop by rounds or by time.
+pub struct Limit {
+    left: u32,
+    until: u64,
+    start: u64,
+}
+
+impl Limit {
+    /// Whether there is another round.
+    pub fn next(&mut self) -> bool {
+        if self.left == 0 || clock::since(self.start) > self.until {
+            return false;
+        }
+        self.left -= 1;
+        true
+    }
+}
+
+/// Marsaglia's xorshift.
+pub struct Rng(u32);
+
+impl Rng {
+    /// A number below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        (self.0 >> 8) as usize % n
+    }
+}

@@ -1,0 +1,59 @@
+//! Several processes that do the same, and meeting points for them.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use alloc::sync::Arc;
+
+use crate::proc::kproc;
+use crate::sched::{sleep, wakeup};
+
+/// Runs `body(i)` in `n` processes and waits until all have ended. Process `i` is wired to
+/// `wired(i)`, or migrates.
+pub fn crew(
+    name: &'static &'static str,
+    n: usize,
+    wired: impl Fn(usize) -> Option<usize>,
+    body: impl Fn(usize) + Send + Sync + 'static,
+) {
+    let left = Arc::new(AtomicUsize::new(n));
+    let body = Arc::new(body);
+    for i in 0..n {
+        let (left, body) = (left.clone(), body.clone());
+        kproc(name, wired(i), move || {
+            body(i);
+            drop(body);
+            left.fetch_sub(1, Ordering::SeqCst);
+            wakeup(channel(&left));
+        });
+    }
+    sleep(channel(&left), || left.load(Ordering::SeqCst) == 0);
+}
+
+fn channel(left: &Arc<AtomicUsize>) -> usize {
+    Arc::as_ptr(left) as usize
+}
+
+/// Where `n` processes wait for each other.
+pub struct Barrier {
+    n: usize,
+    /// Arrivals since the beginning.
+    came: AtomicUsize,
+}
+
+impl Barrier {
+    /// A barrier for `n` processes.
+    pub fn new(n: usize) -> Barrier {
+        Barrier { n, came: AtomicUsize::new(0) }
+    }
+
+    /// Waits until all of this round came.
+    pub fn wait(&self) {
+        let ticket = self.came.fetch_add(1, Ordering::SeqCst);
+        let full = (ticket / self.n + 1) * self.n;
+        let channel = &raw const *self as usize;
+        if ticket + 1 == full {
+            wakeup(channel);
+        }
+        sleep(channel, || self.came.load(Ordering::SeqCst) >= full);
+    }
+}

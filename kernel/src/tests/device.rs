@@ -1,0 +1,136 @@
+//! A mapping of tagged device memory that is judged at every step.
+
+use super::context::{Context, Finding};
+use super::ledger;
+use crate::layout::{BY2LARGE, BY2PG};
+use crate::mach::machno;
+use crate::oracle::tag;
+use crate::{mmu, probe};
+
+/// A live mapping.
+pub struct Mapping {
+    /// First address.
+    pub va: usize,
+    /// First physical address.
+    pub pa: usize,
+    /// Bytes.
+    pub size: usize,
+}
+
+const SHARED: &str = "vmap handed out addresses that are in use";
+const OTHER: &str = "a live mapping shows memory that is not its own";
+const LOST: &str = "a live mapping cannot be reached";
+const STALE: &str = "after vunmap returned, the old memory can still be reached";
+
+impl Mapping {
+    /// Maps, and enters the mapping in the book.
+    pub fn new(context: &Context, pa: usize, size: usize) -> Mapping {
+        let va = match mmu::vmap(pa, size) {
+            Ok(va) => va,
+            Err(error) => panic!("{error}"),
+        };
+        let mapping = Mapping { va, pa, size };
+        match ledger::mapped(va, pa, size) {
+            None => {}
+            // Reused while it is being unmapped: right only if no CPU is left with the old page.
+            Some(overlap) if overlap.torn => {
+                for offset in mapping.offsets() {
+                    mapping.check_everywhere(context, offset);
+                }
+            }
+            Some(overlap) => {
+                let (hazard, why) = ("V2", SHARED);
+                let (cpu, expected, seen) = (machno(), tag(pa), tag(overlap.pa));
+                context.finding(&Finding { hazard, cpu, va, expected, seen, why });
+            }
+        }
+        mapping
+    }
+
+    fn large(&self) -> bool {
+        self.size >= BY2LARGE
+    }
+
+    /// Offsets worth a look: every page of small mappings, some of large ones.
+    fn offsets(&self) -> impl Iterator<Item = usize> + use<> {
+        let step = if self.large() { BY2LARGE / 4 } else { BY2PG };
+        (0..self.size).step_by(step)
+    }
+
+    /// Judges what one CPU saw at `offset` of this live mapping.
+    fn judge(&self, context: &Context, cpu: usize, offset: usize, word: Option<u32>) {
+        let expected = tag(self.pa + offset);
+        if word == Some(expected) {
+            return;
+        }
+        let why = if word.is_some() { OTHER } else { LOST };
+        let hazard = if self.large() { "A1" } else { "A3" };
+        let (va, seen) = (self.va + offset, word.unwrap_or(0));
+        context.finding(&Finding { hazard, cpu, va, expected, seen, why });
+    }
+
+    /// Every page, on this CPU, in this process.
+    pub fn check_here(&self, context: &Context) {
+        for offset in self.offsets() {
+            self.judge(context, machno(), offset, probe::read(self.va + offset));
+        }
+    }
+
+    /// One page, on every CPU.
+    pub fn check_everywhere(&self, context: &Context, offset: usize) {
+        for sight in probe::everywhere(self.va + offset) {
+            self.judge(context, sight.cpu, offset, sight.word);
+        }
+    }
+
+    /// Unmaps; then no CPU may reach the old memory. `pa` is the caller's own, so nobody else maps
+    /// it meanwhile and its tag can only come from a stale translation.
+    pub fn unmap(self, context: &Context) {
+        ledger::tearing(self.va, self.pa);
+        if let Err(error) = mmu::vunmap(self.va, self.size) {
+            panic!("{error}");
+        }
+        ledger::gone(self.va, self.pa);
+        for offset in self.offsets() {
+            let old = tag(self.pa + offset);
+            for sight in probe::everywhere(self.va + offset) {
+                if sight.word != Some(old) {
+                    continue;
+                }
+                let hazard = match (self.large(), sight.idle) {
+                    (true, _) => "A1",
+                    (false, true) => "A2",
+                    (false, false) => "V1",
+                };
+                let (cpu, va) = (sight.cpu, self.va + offset);
+                let (expected, seen) = (0, old);
+                context.finding(&Finding { hazard, cpu, va, expected, seen, why: STALE });
+            }
+        }
+    }
+}
+
+/// Pages of tagged memory for worker `who` of `of`: disjoint from everybody else's.
+pub fn pages_for(context: &Context, who: usize, of: usize) -> Option<Pages> {
+    let devices = &context.devices;
+    let range = if who.is_multiple_of(2) { &devices.ivshmem } else { &devices.framebuffer };
+    let range = range.as_ref().or(devices.ivshmem.as_ref()).or(devices.framebuffer.as_ref())?;
+    let each = (range.end - range.start) / BY2PG / of;
+    Some(Pages { first: range.start + who * each * BY2PG, count: each })
+}
+
+/// A run of pages.
+#[derive(Clone, Copy)]
+pub struct Pages {
+    /// Physical address of the first.
+    pub first: usize,
+    /// How many.
+    pub count: usize,
+}
+
+impl Pages {
+    /// Physical address of page `n`, counted around.
+    pub fn page(&self, n: usize) -> usize {
+        self.first + n % self.count * BY2PG
+    }
+}

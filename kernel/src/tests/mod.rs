@@ -1,0 +1,128 @@
+//! What is tried on the devices, and the process that tries it.
+
+mod a1_large;
+mod bad_ends;
+mod bench;
+mod context;
+mod cpu_state;
+mod crew;
+mod cycles;
+mod device;
+mod handover;
+mod ledger;
+mod migrate;
+mod pressure;
+mod registers;
+mod splhi_unmap;
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use heapless::{String, Vec};
+use mmu386_wire::{Line, exit};
+
+use crate::cmdline::Options;
+use crate::oracle::Devices;
+use crate::proc::kproc;
+use crate::{clock, mmu, report};
+use context::{Context, Outcome};
+
+/// One test.
+struct Test {
+    name: &'static str,
+    /// Repairs without which it cannot end: the hazard is that it hangs.
+    needs: mmu::Fixes,
+    run: fn(&Context) -> Outcome,
+}
+
+impl Test {
+    const fn new(name: &'static str, run: fn(&Context) -> Outcome) -> Test {
+        Test { name, needs: mmu::Fixes::NONE, run }
+    }
+}
+
+const TESTS: &[Test] = &[
+    Test::new("boot-cpu-state", cpu_state::run),
+    Test::new("migrate", migrate::run),
+    Test::new("page-pressure", pressure::run),
+    Test::new("registers", registers::run),
+    Test::new("a1-large-page", a1_large::run),
+    Test::new("a2-idle-flush", cycles::idle),
+    Test::new("cycles-4k", cycles::run),
+    Test::new("handover", handover::run),
+    Test { name: "b1-splhi-unmap", needs: mmu::Fixes::B1, run: splhi_unmap::alone },
+    Test { name: "b2-splhi-storm", needs: mmu::Fixes::B2, run: splhi_unmap::together },
+];
+
+/// Longest that a test may take, in seconds.
+const DEADLINE: u32 = 60;
+/// Millisecond at which the running test is late; 0 while none runs.
+static LATE: AtomicU32 = AtomicU32::new(0);
+/// The running test's number.
+static RUNNING: AtomicU32 = AtomicU32::new(0);
+
+/// From every tick: a test that does not end is a panic that names it.
+pub fn watchdog() {
+    let late = LATE.load(Ordering::Relaxed);
+    if late != 0 && (clock::milliseconds().wrapping_sub(late) as i32) > 0 {
+        LATE.store(0, Ordering::Relaxed);
+        let running = RUNNING.load(Ordering::Relaxed) as usize;
+        let name = TESTS.get(running).map_or("bench", |test| test.name);
+        panic!("{name} does not end: no verdict after {DEADLINE} s");
+    }
+}
+
+fn watch(index: usize) {
+    RUNNING.store(index as u32, Ordering::Relaxed);
+    let late = clock::milliseconds().wrapping_add(DEADLINE * 1000);
+    LATE.store(late.max(1), Ordering::Relaxed);
+}
+
+/// Makes the process that runs the tests.
+pub fn start(options: Options, devices: Devices) {
+    kproc(&"tests", None, move || run(options, devices));
+}
+
+fn chosen(pattern: &str) -> Vec<usize, 16> {
+    let fits = |test: &Test| {
+        let asked = test.name.starts_with(pattern);
+        asked || (pattern == "all" && mmu::has(test.needs))
+    };
+    let all = TESTS.iter().enumerate();
+    all.filter(|(_, test)| fits(test)).map(|(index, _)| index).collect()
+}
+
+fn run(options: Options, devices: Devices) {
+    bad_ends::perhaps(&options.tests);
+    let tests = chosen(&options.tests);
+    let known = !tests.is_empty() || matches!(options.tests.as_str(), "none" | "bench");
+    assert!(known, "command line: no test is called {}", options.tests);
+    report::send(&Line::Plan { tests: tests.len() as u32 });
+    crate::println!("seed={} rounds={}", options.seed, options.rounds);
+    let context = Context::new(&options, devices);
+    let (mut passed, mut failed) = (0, 0);
+    for index in tests {
+        let test = &TESTS[index];
+        watch(index);
+        let start = clock::tsc();
+        let outcome = (test.run)(&context);
+        let milliseconds = clock::since(start) / 1000;
+        let pass = outcome.failures == 0;
+        if pass {
+            passed += 1
+        } else {
+            failed += 1
+        }
+        let mut detail = String::<320>::new();
+        // What does not fit is cut.
+        let _ = core::fmt::write(&mut detail, format_args!("{outcome}; {milliseconds} ms"));
+        let (name, detail) = (test.name.into(), detail.as_str().into());
+        report::send(&Line::Test { name, pass, detail });
+    }
+    if options.bench || options.tests.as_str() == "bench" {
+        watch(TESTS.len());
+        bench::run(&context);
+    }
+    LATE.store(0, Ordering::Relaxed);
+    report::send(&Line::Done { passed, failed });
+    report::leave(if failed == 0 { exit::PASS } else { exit::FAIL });
+}
