@@ -23,7 +23,7 @@ sense, 128 + the signal after an interruption.";
 
 /// Plan 9's 386 MMU code under loom and on a real SMP kernel.
 #[derive(Debug, Parser)]
-#[command(name = "cargo smp", bin_name = "cargo smp", version, about, after_help = EXAMPLES)]
+#[command(name = "cargo smp", bin_name = "cargo smp", version, after_help = EXAMPLES)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Cli {
     /// Which compiler builds the kernel.

@@ -1,5 +1,6 @@
 //! `cargo smp verify`: from a clone to a verdict.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -50,6 +51,8 @@ struct Work<'a> {
     choice: Choice,
     args: &'a Verify,
     review: &'a mut Review,
+    /// Kernels of this run: what an earlier run left must not be measured.
+    built: Vec<(String, PathBuf)>,
 }
 
 impl Work<'_> {
@@ -129,7 +132,8 @@ impl Work<'_> {
         let toolchain = Toolchain::find(self.paths, self.choice)?;
         let progress = Progress::new(2);
         progress.doing(&format!("building the kernel ({variant}, {} toolchain)", toolchain.name()));
-        kernel::build(self.paths, &toolchain, variant, |line| progress.remark(line))?;
+        let elf = kernel::build(self.paths, &toolchain, variant, |line| progress.remark(line))?;
+        self.built.push((variant.to_owned(), elf));
         progress.step();
         self.boot(&Boot::new(variant, guest_rows::CPUS), &progress)
     }
@@ -141,7 +145,11 @@ impl Work<'_> {
             boot.smp,
             boot.append()
         ));
-        let elf = kernel::existing(self.paths, &boot.variant)?;
+        let built = self.built.iter().find(|(variant, _)| *variant == boot.variant);
+        let elf = match built {
+            Some((_, elf)) => elf.clone(),
+            None => bail!("the kernel ({}) was not built in this run", boot.variant),
+        };
         let report = guest::boot(self.paths, boot, &elf, |line| progress.remark(line))?;
         let expected =
             report.outcome.passed() || (boot.variant == SEED && report.outcome.only_tests_failed());

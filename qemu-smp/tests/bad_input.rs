@@ -1,0 +1,93 @@
+//! Bad input and machines that lack something: a clear error and a failing status, each time.
+
+mod common;
+
+use common::{World, finish};
+
+#[test]
+fn an_unknown_command_is_named() {
+    finish(World::new().smp(&["verfy"])).refused(2, &["verfy", "verify"]);
+    finish(World::new().smp(&[])).refused(2, &["Usage", "Examples"]);
+}
+
+#[test]
+fn an_unknown_variant_is_answered_with_the_known_ones() {
+    for command in ["boot", "models"] {
+        finish(World::new().smp(&[command, "--variant", "fxied"]))
+            .refused(1, &["`fxied`", "seed", "fixed-a1"]);
+    }
+}
+
+#[test]
+fn an_unknown_model_is_answered_with_the_known_ones() {
+    finish(World::new().smp(&["models", "nonsense"]))
+        .refused(1, &["`nonsense`", "a1-model", "b1-model"]);
+}
+
+#[test]
+fn a_variant_that_no_chosen_model_knows_is_no_pass() {
+    finish(World::new().smp(&["models", "a1-model", "--variant", "fixed-b1"]))
+        .refused(1, &["a1-model", "fixed-b1"]);
+}
+
+#[test]
+fn the_number_of_cpus_is_between_1_and_32() {
+    for number in ["0", "33", "500", "-1", "four"] {
+        let smp = format!("--smp={number}");
+        finish(World::new().smp(&["boot", &smp])).refused(2, &[number, "--smp"]);
+    }
+}
+
+#[test]
+fn a_deadline_or_a_limit_of_nothing_is_refused() {
+    finish(World::new().smp(&["boot", "--deadline", "0"])).refused(2, &["--deadline"]);
+    finish(World::new().smp(&["models", "--max-seconds", "0"])).refused(2, &["--max-seconds"]);
+    finish(World::new().smp(&["boot", "--tests", "a b"])).refused(2, &["--tests"]);
+}
+
+#[test]
+fn missing_qemu_without_installing_says_what_to_do() {
+    for command in ["boot", "verify", "test", "setup"] {
+        let world = World::new().without("qemu-system-i386");
+        finish(world.smp(&[command, "--no-install"]))
+            .refused(1, &["qemu-system-i386", "not in PATH"]);
+    }
+}
+
+#[test]
+fn missing_qemu_where_no_package_manager_is_known_says_so() {
+    let world = World::new().without("qemu-system-i386");
+    finish(world.smp(&["boot"])).refused(1, &["QEMU", "package manager"]);
+}
+
+#[test]
+fn missing_rust_src_says_what_to_do() {
+    let world = World::new();
+    std::fs::remove_dir_all(world.path("sysroot")).unwrap();
+    let args = ["--kernel-toolchain", "rustup", "boot", "--no-install"];
+    finish(world.smp(&args)).refused(1, &["rust-src", "--no-install"]);
+}
+
+#[test]
+fn a_check_reports_and_fails_if_something_is_missing() {
+    let world = World::new();
+    finish(world.smp(&["setup", "--check"])).passed();
+    let world = world.without("qemu-system-i386");
+    finish(world.smp(&["setup", "--check"])).refused(1, &["MISSING", "QEMU"]);
+}
+
+#[test]
+fn a_kernel_that_was_not_built_is_named() {
+    let world = World::new();
+    std::fs::remove_file(world.path("target/kernel/fixed.elf")).unwrap();
+    finish(world.smp(&["boot", "--no-build"]))
+        .refused(1, &["fixed.elf", "is missing", "cargo smp"]);
+}
+
+#[test]
+fn outside_of_the_workspace_nothing_is_tried() {
+    let world = World::new();
+    let mut smp = world.smp(&["boot"]);
+    smp.env_remove("CARGO_MANIFEST_DIR").current_dir("/");
+    finish(smp).refused(1, &["not inside the mmu386 workspace"]);
+}

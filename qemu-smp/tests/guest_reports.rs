@@ -1,0 +1,62 @@
+//! Every way in which a guest can fail has a report of its own, and none of them passes.
+
+mod common;
+
+use common::{Finished, World, finish};
+
+fn boot(kind: &str, more: &[&str]) -> Finished {
+    let world = World::new();
+    let mut smp = world.smp(&[&["boot", "--no-build", "--deadline", "30"], more].concat());
+    smp.env("FAKE_QEMU", kind);
+    finish(smp)
+}
+
+#[test]
+fn a_good_guest_passes() {
+    let finished = boot("good", &["--smp", "3"]);
+    finished.passed();
+    assert!(finished.out.contains("fixed on 3 CPUs (tcg): 1 tests"), "{finished:?}");
+}
+
+#[test]
+fn a_panic_is_reported_with_registers_and_backtrace() {
+    boot("panic", &[])
+        .refused(1, &["panic on CPU 1: out of luck", "eip 0xf010", "cr3 0x00000003", "by 0xf010"]);
+}
+
+#[test]
+fn a_reset_is_a_triple_fault() {
+    boot("reset", &[]).refused(1, &["triple fault"]);
+}
+
+#[test]
+fn a_cpu_that_never_came_up_is_named() {
+    boot("lost", &[]).refused(1, &["CPUs that never came up: [1]"]);
+}
+
+#[test]
+fn a_garbled_line_is_shown_and_is_no_pass() {
+    boot("garbled", &[])
+        .refused(1, &["1 garbled event lines", "garbled: @smp {\"event\":\"test\",\"na"]);
+}
+
+#[test]
+fn qemus_own_failure_is_told_apart() {
+    boot("broken", &[]).refused(1, &["QEMU failed: exit status: 1", "no such device"]);
+}
+
+#[test]
+fn findings_fail_a_boot() {
+    boot("good", &["--variant", "seed"])
+        .refused(1, &["finding A1 on CPU 2", "old memory", "tests failed: soak"]);
+}
+
+#[test]
+fn a_failure_is_readable_for_programs_too() {
+    let finished = boot("panic", &["--json"]);
+    assert_eq!(finished.status, Some(1));
+    let report: serde_json::Value = serde_json::from_str(&finished.out).unwrap();
+    assert_eq!(report["passed"], false);
+    assert_eq!(report["problems"][0]["kind"], "panic");
+    assert_eq!(report["said"]["panic"]["cpu"], 1);
+}
