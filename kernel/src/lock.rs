@@ -1,12 +1,11 @@
 //! Plan 9's `ilock` in the shape of [`lock_api`]: interrupts are off while it is held, and at the
 //! caller's level while it spins, so that a CPU that waits still answers a shootdown.
 
-use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use lock_api::{GuardNoSend, RawMutex};
 
-use crate::spl::{Spl, splhi, splx};
+use crate::spl::{Spin, Spl, splhi, splx};
 
 /// The lock word.
 pub struct RawIlock {
@@ -23,9 +22,10 @@ unsafe impl RawMutex for RawIlock {
     type GuardMarker = GuardNoSend;
 
     fn lock(&self) {
+        let mut spin = Spin::default();
         while !self.try_lock() {
             while self.held.load(Ordering::Relaxed) {
-                spin_loop();
+                spin.turn();
             }
         }
     }

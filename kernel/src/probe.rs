@@ -4,7 +4,6 @@
 //! would drop the very translation that the question is about.
 
 use core::arch::global_asm;
-use core::hint::spin_loop;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use heapless::Vec;
@@ -13,7 +12,7 @@ use crate::clock;
 use crate::layout::MAXMACH;
 use crate::mach::{m, machno, machp, nmach, up};
 use crate::proc::NPROC;
-use crate::spl::{splhi, splx};
+use crate::spl::{Spin, splhi, splx};
 use crate::trap::VECTOR_PROBE;
 use crate::{apic, sched};
 
@@ -127,15 +126,13 @@ pub fn everywhere(va: usize) -> Vec<Sight, MAXMACH> {
     }
     splx(level);
     let start = clock::tsc();
-    let mut turns = 0u32;
+    let mut spin = Spin::default();
     loop {
         let pending = question.pending.load(Ordering::SeqCst);
         if pending == 0 {
             break;
         }
-        spin_loop();
-        turns += 1;
-        if turns.is_multiple_of(1 << 16) {
+        if spin.turn() {
             let cpu = pending.trailing_zeros();
             assert!(clock::since(start) < DEADLINE_US, "cpu{cpu} does not answer a probe");
             sched::give_way();

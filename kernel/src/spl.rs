@@ -67,3 +67,20 @@ pub fn stop() -> ! {
         unsafe { asm!("cli", "hlt") };
     }
 }
+
+/// Paces a wait loop: `pause` in every turn. Where vCPUs outnumber cores it is what makes an emulator
+/// leave the waiter's code, and others get their share.
+#[derive(Default)]
+pub struct Spin(u32);
+
+impl Spin {
+    /// Turns of a round.
+    const ROUND: u32 = 1 << 12;
+
+    /// One turn; whether a round is full, which is the time for what costs more.
+    pub fn turn(&mut self) -> bool {
+        core::hint::spin_loop();
+        self.0 = self.0.wrapping_add(1);
+        self.0.is_multiple_of(Self::ROUND)
+    }
+}

@@ -1,6 +1,5 @@
 //! How long vunmap takes while every other CPU is busy.
 
-use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use alloc::sync::Arc;
@@ -12,6 +11,7 @@ use super::crew::crew;
 use super::device::pages_for;
 use crate::layout::BY2PG;
 use crate::mmu::Fixes;
+use crate::spl::Spin;
 use crate::{clock, mmu, probe, report};
 
 /// Samples of a variant that answers by interrupt, and of one that waits for ticks.
@@ -54,13 +54,15 @@ pub fn run(context: &Context) {
     crew(&"bench", context.ncpu, Some, move |cpu| {
         busy.fetch_add(1, Ordering::SeqCst);
         if cpu != 0 {
+            let mut spin = Spin::default();
             while !over.load(Ordering::Relaxed) {
-                spin_loop();
+                spin.turn();
             }
             return;
         }
+        let mut spin = Spin::default();
         while busy.load(Ordering::SeqCst) != ncpu {
-            spin_loop();
+            spin.turn();
         }
         let mut taken = measure(&shared, samples);
         over.store(true, Ordering::Relaxed);

@@ -1,7 +1,6 @@
 //! Map servers hand an address and its tag to readers on every CPU, take the mapping away again
 //! and map something else at once. A reader that was handed an address never sees anything else.
 
-use core::hint::spin_loop;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use alloc::sync::Arc;
@@ -12,6 +11,7 @@ use super::device::{Mapping, pages_for};
 use crate::layout::{BY2PG, MAXMACH};
 use crate::mach::machno;
 use crate::oracle::tag;
+use crate::spl::Spin;
 use crate::{mmu, probe, sched};
 
 /// Servers.
@@ -43,11 +43,9 @@ impl Counter {
 
 /// Waits with interrupts on and the directory as it is, and gives way now and then.
 fn wait_for(cond: impl Fn() -> bool) {
-    let mut turns = 0u32;
+    let mut spin = Spin::default();
     while !cond() {
-        spin_loop();
-        turns = turns.wrapping_add(1);
-        if turns.is_multiple_of(1 << 12) {
+        if spin.turn() {
             sched::give_way();
         }
     }
