@@ -37,6 +37,8 @@ pub enum WordName {
     SlotGen,
     /// Entry of a page table or page directory: the table's frame and the entry's index.
     Entry(Frame, usize),
+    /// A word of the machine around the core: what it is, and the CPU it is for.
+    Other(&'static str, usize),
 }
 
 /// Interrupt priority level, as Plan 9's `spl` family knows it: interrupts are on or off.

@@ -100,7 +100,7 @@ pub(crate) fn pdbcheck<A: Arch>(
     let mut va = va;
     while va < end {
         if Entry(arch.load(arch.entry(pdb, g.pdx(va)))).large()
-            && (va % large != 0 || end - va < large)
+            && (!va.is_multiple_of(large) || end - va < large)
         {
             return Err(VunmapError::PartOfLargePage { va, size: end - va });
         }

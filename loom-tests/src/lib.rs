@@ -1,1 +1,20 @@
-//! The model machine.
+//! An adversarial 386 multiprocessor under loom, and the models that drive mmu386 on it.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`engine`] | words, owned values and choices, on loom |
+//! | [`machine`] | CPUs, memory, TLBs, walker, interrupts, a scheduler: [`mmu386::arch::Arch`] |
+//! | [`oracle`] | who may see which frame through which address |
+//! | [`counterexample`] | the steps of an execution that broke a property, as data |
+//! | [`models`] | what the CPUs do, and what is expected of each variant |
+//! | [`run`] | exploring one model, and its verdict |
+//!
+//! MODEL.md gives the rules of the machine by number.
+#![forbid(unsafe_code)]
+
+pub mod counterexample;
+pub mod engine;
+pub mod machine;
+pub mod models;
+pub mod oracle;
+pub mod run;

@@ -1,0 +1,116 @@
+//! Lists the models, and runs one.
+
+use clap::{Parser, Subcommand};
+use loom_tests::engine::Mode;
+use loom_tests::machine::Fault;
+use loom_tests::models::{self, Mutant};
+use loom_tests::run::{self, Options};
+use serde_json::json;
+
+/// Model-checks mmu386 under loom.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lists the models.
+    List {
+        /// As a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Runs one model. Exit status 0 if the verdict is as expected, 1 if not, 2 for bad input.
+    Run {
+        /// Name of the model, as `list` gives it.
+        model: String,
+        /// seed, fixed, or fixed-<hazard>: Fixed without that one repair.
+        #[arg(long, default_value = "fixed")]
+        variant: String,
+        /// What loads and stores are.
+        #[arg(long, value_enum, default_value = "rmw")]
+        mode: Mode,
+        /// Most preemptions per execution, or "none"; the model's own bound if not given.
+        #[arg(long, value_parser = bound)]
+        bound: Option<Bound>,
+        /// Puts a defect into the machine, to see the model fail.
+        #[arg(long, value_enum)]
+        fault: Option<Fault>,
+        /// Gives up after this time, with the verdict "cut".
+        #[arg(long)]
+        max_seconds: Option<u64>,
+        /// One row of JSON on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Clone, Copy)]
+struct Bound(Option<usize>);
+
+fn bound(text: &str) -> Result<Bound, String> {
+    match text {
+        "none" => Ok(Bound(None)),
+        _ => match text.parse() {
+            Ok(bound) if bound <= 100 => Ok(Bound(Some(bound))),
+            _ => Err("give a number from 0 to 100, or none".into()),
+        },
+    }
+}
+
+fn refuse(text: &str) -> ! {
+    eprintln!("models: {text}");
+    std::process::exit(2)
+}
+
+fn main() {
+    match Cli::parse().command {
+        Command::List { json } => list(json),
+        Command::Run { model, variant, mode, bound, fault, max_seconds, json } => {
+            let Some(found) = models::all().into_iter().find(|m| m.name == model) else {
+                let known: Vec<_> = models::all().iter().map(|m| m.name).collect();
+                refuse(&format!("no model {model:?}; there are: {}", known.join(", ")));
+            };
+            if !models::variants().contains(&variant) {
+                let known = models::variants().join(", ");
+                refuse(&format!("no variant {variant:?}; there are: {known}"));
+            }
+            ctrlc::set_handler(|| run::interrupted()).expect("no other handler is set");
+            let bound = bound.map(|bound| bound.0);
+            run::explore(found, Options { variant, mode, bound, fault, max_seconds, json });
+        }
+    }
+}
+
+fn list(json: bool) {
+    let killed_by = |model: &models::Model| -> Vec<String> {
+        let name = |mutant: &Mutant| match mutant {
+            Mutant::Without(fix, _) => format!("fixed-{fix}"),
+            Mutant::On(fault, _) => format!("fixed+{}", run::name(*fault)),
+        };
+        model.mutants.iter().map(name).collect()
+    };
+    if json {
+        let rows: Vec<_> = models::all()
+            .iter()
+            .map(|m| {
+                json!({
+                    "name": m.name, "property": m.property, "hazard": m.hazard, "cpus": m.cpus,
+                    "about": m.about, "engine": "loom", "modes": ["rmw", "as-written"],
+                    "variants": models::variants(), "killed_by": killed_by(m),
+                    "seed": if m.seed.is_some() { "broken" } else { "holds" },
+                    "bounds": { "rmw": m.bounds[0], "as-written": m.bounds[1] },
+                })
+            })
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&rows).expect("plain data"));
+        return;
+    }
+    for m in models::all() {
+        println!("{:28} {} {:3} {} CPUs  {}", m.name, m.property.id(), m.hazard, m.cpus, m.about);
+        println!("{:28} kills {}", "", killed_by(&m).join(", "));
+    }
+}

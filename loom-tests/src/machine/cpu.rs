@@ -1,0 +1,290 @@
+//! A CPU as mmu386 sees it.
+
+use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use mmu386::arch::{Arch, Owned, Spl, WordName};
+use mmu386::event::Event;
+use mmu386::layout::{Frame, Geometry};
+use mmu386::state::{Mach, Page, Proc, System};
+use mmu386::variant::Variant;
+
+use super::memory::private_of;
+use super::{Fault, GEOMETRY, Machine};
+use crate::counterexample::Op;
+use crate::engine::{Choice, OwnedCell, Sharing, Word, fence};
+use crate::oracle::{self, Property};
+
+/// A thread of control on the CPU that it runs on at the moment.
+///
+/// The kernel's `m` is a constant address that shows another page on each CPU; so is this handle.
+pub struct Cpu<V: Variant> {
+    pub(super) machine: Arc<Machine<V>>,
+    id: Cell<usize>,
+    /// Where `m` was first looked at; only for [`Fault::MachKept`].
+    kept: Cell<usize>,
+    /// An unforced clock tick arrives at one of the points where the coin is polled.
+    pub(super) tick: Choice,
+    pub(super) ticked: Cell<bool>,
+    /// Where a process that sleeps wakes, counted from the CPU that it slept on.
+    pub(super) wakes: Choice,
+    /// The process is preempted at one of the points where the coin is polled.
+    pub(super) preempt: Choice,
+    pub(super) preempted: Cell<bool>,
+    pub(super) in_interrupt: Cell<bool>,
+    /// Words that the current tick has read, and whether it has written any.
+    pub(super) recording: RefCell<Option<Recording>>,
+    pub(super) _variant: PhantomData<V>,
+}
+
+/// What a clock tick has done.
+#[derive(Default)]
+pub(super) struct Recording {
+    pub(super) read: Vec<(Word, u32)>,
+    pub(super) wrote: bool,
+}
+
+impl<V: Variant> Cpu<V> {
+    pub(super) fn new(machine: Arc<Machine<V>>, id: usize) -> Self {
+        Self {
+            machine,
+            id: Cell::new(id),
+            kept: Cell::new(id),
+            tick: Choice::new(0),
+            ticked: Cell::new(false),
+            wakes: Choice::new(0),
+            preempt: Choice::new(0),
+            preempted: Cell::new(false),
+            in_interrupt: Cell::new(false),
+            recording: RefCell::new(None),
+            _variant: PhantomData,
+        }
+    }
+
+    /// The CPU that this thread runs on now.
+    pub fn id(&self) -> usize {
+        self.id.get()
+    }
+
+    pub(super) fn move_to(&self, cpu: usize) {
+        self.id.set(cpu);
+    }
+
+    /// Whether the machine has this defect. Set-up is done by a machine without any.
+    pub(super) fn faulty(&self, fault: Fault) -> bool {
+        self.machine.fault == Some(fault) && self.machine.running.load(Relaxed)
+    }
+
+    pub(super) fn note(&self, op: Op) {
+        self.machine.log.push(self.id(), op);
+    }
+
+    fn stored(&self, word: &Word, old: u32) {
+        if let Some(recording) = &mut *self.recording.borrow_mut() {
+            recording.wrote = true;
+        }
+        self.machine.overwritten(word, old);
+    }
+}
+
+impl<V: Variant> Arch for Cpu<V> {
+    type Variant = V;
+    type Word = Word;
+    type Owned<T: Copy + 'static> = OwnedCell<T>;
+
+    const GEOMETRY: Geometry = GEOMETRY;
+
+    fn word(name: WordName, value: u32) -> Word {
+        Word::new(name, value, Sharing::Shared)
+    }
+
+    fn load(&self, word: &Word) -> u32 {
+        self.point();
+        let value = word.load();
+        self.note(Op::Load(word.name(), value));
+        if let Some(recording) = &mut *self.recording.borrow_mut() {
+            recording.read.push((word.clone(), value));
+        }
+        value
+    }
+
+    fn store(&self, word: &Word, value: u32) {
+        self.point();
+        let old = word.store(value);
+        self.note(Op::Store(word.name(), value));
+        self.stored(word, old);
+    }
+
+    fn swap(&self, word: &Word, value: u32) -> u32 {
+        self.point();
+        if self.faulty(Fault::SwapNotLocked) {
+            let old = word.load();
+            word.store(value);
+            return old;
+        }
+        let old = word.swap(value);
+        self.note(Op::Locked(word.name(), old, value));
+        self.stored(word, old);
+        old
+    }
+
+    fn fetch_add(&self, word: &Word, value: u32) -> u32 {
+        self.point();
+        let old = word.fetch_add(value);
+        self.note(Op::Locked(word.name(), old, old.wrapping_add(value)));
+        self.stored(word, old);
+        old
+    }
+
+    fn fence(&self) {
+        self.point();
+        fence();
+    }
+
+    fn nmach(&self) -> usize {
+        self.machine.config.cpus
+    }
+
+    fn nproc(&self) -> usize {
+        self.machine.config.procs
+    }
+
+    fn machno(&self) -> usize {
+        if self.faulty(Fault::MachKept) {
+            return self.kept.get();
+        }
+        // MACHADDR is read through the loaded page directory [M6].
+        let entry = self.machine.memory.entry(self.getcr3(), GEOMETRY.kzero).now();
+        if private_of(entry) != Some(self.id()) {
+            oracle::broken(
+                Property::U2,
+                &format!(
+                    "cpu {} takes {} for its own Mach",
+                    self.id(),
+                    match private_of(entry) {
+                        Some(n) => format!("that of cpu {n}"),
+                        None => format!("what entry {entry:#x} names"),
+                    }
+                ),
+            );
+        }
+        self.id()
+    }
+
+    fn mach(&self, n: usize) -> &Mach<Self> {
+        &self.machine.machs[n]
+    }
+
+    fn proc(&self, n: usize) -> &Proc<Self> {
+        &self.machine.procs[n]
+    }
+
+    fn up(&self) -> Option<&Proc<Self>> {
+        let up = self.machine.cpu(self.id()).up;
+        up.map(|n| &self.machine.procs[n])
+    }
+
+    fn system(&self) -> &System<Self> {
+        &self.machine.system
+    }
+
+    fn page(&self, frame: Frame) -> &Page<Self> {
+        &self.machine.pages[frame.number()]
+    }
+
+    fn splhi(&self) -> Spl {
+        let mut cpu = self.machine.cpu(self.id());
+        let level = if cpu.lo { Spl::Lo } else { Spl::Hi };
+        cpu.lo = cpu.lo && self.faulty(Fault::SplhiIgnored);
+        level
+    }
+
+    fn spllo(&self) -> Spl {
+        let mut cpu = self.machine.cpu(self.id());
+        let level = if cpu.lo { Spl::Lo } else { Spl::Hi };
+        cpu.lo = true;
+        level
+    }
+
+    fn splx(&self, level: Spl) {
+        self.machine.cpu(self.id()).lo = level == Spl::Lo;
+    }
+
+    fn islo(&self) -> bool {
+        self.machine.cpu(self.id()).lo && !self.faulty(Fault::SplhiIgnored)
+    }
+
+    fn getcr3(&self) -> Frame {
+        self.machine.cpu(self.id()).cr3
+    }
+
+    fn putcr3(&self, pdb: Frame) {
+        fence();
+        self.machine.cpu(self.id()).cr3 = pdb;
+        self.note(Op::Cr3(pdb.pa()));
+        self.flush_tlb(None);
+        fence();
+    }
+
+    fn invlpg(&self, va: u32) {
+        fence();
+        self.note(Op::Invlpg(va));
+        self.flush_tlb(Some(va));
+        fence();
+    }
+
+    fn pse(&self) -> bool {
+        true
+    }
+
+    fn set_kernel_stack(&self, _top: u32) {}
+
+    fn relax(&self, seen: &[(&Word, u32)]) {
+        self.wait(seen);
+    }
+
+    fn kick(&self, cpu: usize) {
+        self.point();
+        self.note(Op::Kick(cpu));
+        self.machine.ipi[cpu].swap(1);
+    }
+
+    fn entry(&self, frame: Frame, index: usize) -> &Word {
+        self.machine.memory.entry(frame, index)
+    }
+
+    fn vpt(&self, va: u32) -> &Word {
+        let page = (va - GEOMETRY.base(GEOMETRY.vpt)) as usize / mmu386::layout::BY2PG as usize;
+        let index = (va % mmu386::layout::BY2PG / mmu386::layout::BY2WD) as usize;
+        // The entry that names the directory is followed twice or once [M7].
+        let vpd =
+            mmu386::entry::Entry(self.machine.memory.entry(self.getcr3(), GEOMETRY.vpt).now());
+        let table = mmu386::entry::Entry(self.machine.memory.entry(vpd.frame(), page).now());
+        assert!(vpd.table() && table.table(), "cpu{}: VPT fault at {va:#x}", self.id());
+        self.machine.memory.entry(table.frame(), index)
+    }
+
+    fn newpage(&self) -> Frame {
+        self.sleep_and_wake();
+        self.machine.palloc.fetch_add(1);
+        let page = self.machine.memory.page();
+        self.page(page).refs.set(1);
+        page
+    }
+
+    fn freepage(&self, frame: Frame) {
+        // Released before the page can be found, as newpage acquires before it looks.
+        self.machine.palloc.fetch_add(1);
+        self.machine.memory.free(frame);
+    }
+
+    fn xspanalloc(&self) -> Option<Frame> {
+        self.machine.memory.table()
+    }
+
+    fn trace(&self, event: Event) {
+        self.note(Op::Core(event));
+    }
+}

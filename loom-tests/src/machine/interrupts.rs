@@ -1,0 +1,101 @@
+//! Ticks, IPIs and waiting.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use mmu386::shootdown;
+use mmu386::variant::Variant;
+
+use super::cpu::Recording;
+use super::{Cpu, Wait};
+use crate::counterexample::Op;
+use crate::engine::{Word, park, yield_now};
+
+impl<V: Variant> Cpu<V> {
+    /// A point between two shared accesses: with interrupts on, one may arrive here \[M8\].
+    pub(super) fn point(&self) {
+        if !self.machine.running.load(Relaxed)
+            || self.in_interrupt.get()
+            || !self.machine.cpu(self.id()).lo
+        {
+            return;
+        }
+        self.take_ipi();
+        if !self.ticked.get() && self.tick.poll() > 0 {
+            self.ticked.set(true);
+            self.take_tick();
+        }
+        if !self.preempted.get() && self.preempt.poll() > 0 {
+            self.preempted.set(true);
+            self.sleep_and_wake();
+        }
+    }
+
+    /// Takes the pending IPI, if there is one.
+    fn take_ipi(&self) -> bool {
+        let pending = &self.machine.ipi[self.id()];
+        if pending.load() == 0 {
+            return false;
+        }
+        pending.swap(0);
+        self.note(Op::Ipi);
+        self.interrupt();
+        true
+    }
+
+    fn take_tick(&self) -> Recording {
+        self.note(Op::Tick);
+        self.recording.replace(Some(Recording::default()));
+        self.interrupt();
+        self.recording.take().unwrap_or_default()
+    }
+
+    fn interrupt(&self) {
+        self.in_interrupt.set(true);
+        self.machine.cpu(self.id()).lo = false;
+        shootdown::interrupt(self);
+        self.machine.cpu(self.id()).lo = true;
+        self.in_interrupt.set(false);
+    }
+
+    /// Waits until one of the words is not as seen \[M9\]. Interrupts are taken meanwhile if they are
+    /// on; ticks come for ever, so one that would find nothing changed since the last is left out.
+    pub(super) fn wait(&self, seen: &[(&Word, u32)]) {
+        let mut seen: Vec<(Word, u32)> = seen.iter().map(|&(w, v)| (w.clone(), v)).collect();
+        if self.machine.cpu(self.id()).lo && !self.in_interrupt.get() {
+            if self.take_ipi() {
+                return;
+            }
+            let tick = self.take_tick();
+            if tick.wrote {
+                return;
+            }
+            seen.extend(tick.read);
+            seen.push((self.machine.ipi[self.id()].clone(), 0));
+        }
+        if let Some((word, value)) = seen.first() {
+            self.note(Op::Wait(word.name(), *value));
+        }
+        self.wait_for_change(&seen);
+    }
+
+    /// Rests until one of the words is not as seen.
+    pub(super) fn wait_for_change(&self, seen: &[(Word, u32)]) {
+        if self.machine.config.wait == Wait::Spin {
+            yield_now();
+            return;
+        }
+        // Watch first, look then: a store after the look finds the watcher.
+        for (word, value) in seen {
+            word.watch(*value);
+        }
+        if seen.iter().all(|(word, value)| word.now() == *value) {
+            park();
+        } else {
+            // The caller's load was overtaken by a store that it is bound to see soon.
+            yield_now();
+        }
+        for (word, _) in seen {
+            word.unwatch();
+        }
+    }
+}

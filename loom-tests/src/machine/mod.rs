@@ -1,0 +1,234 @@
+//! The model machine: a few CPUs of a 386 whose MMU does everything the manual lets it do.
+//!
+//! Numbers in brackets, such as \[M3\], are rules of MODEL.md.
+
+mod access;
+mod cpu;
+mod interrupts;
+mod memory;
+mod schedule;
+mod start;
+mod tlb;
+
+pub use cpu::Cpu;
+pub use memory::{device, role_of};
+pub use start::{Script, Wait};
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex};
+
+use mmu386::arch::{Arch, WordName};
+use mmu386::layout::{Frame, Geometry};
+use mmu386::shootdown;
+use mmu386::state::{Mach, Page, Proc, System};
+use mmu386::variant::Variant;
+
+use crate::counterexample::{Counterexample, Log, Step};
+use crate::engine::{Sharing, Word, written};
+use crate::oracle::ledger::Ledger;
+use memory::Memory;
+use tlb::Tlb;
+
+/// Tables of eight entries: two slots of user memory, two of VMAP, then KMAP, VPT and KZERO.
+pub const GEOMETRY: Geometry =
+    Geometry { table_bits: 3, vmap: 2, vmap_slots: 2, kmap: 4, vpt: 5, kzero: 6 };
+
+/// A defect of the machine, put in to show that a model can fail. Each is what deleting or weakening
+/// one kind of instruction everywhere in the core would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Fault {
+    /// splhi does nothing.
+    SplhiIgnored,
+    /// swap is a load and a store.
+    SwapNotLocked,
+    /// A CR3 load leaves the TLB as it is.
+    Cr3KeepsTlb,
+    /// `m` is kept over a sleep instead of being taken again.
+    MachKept,
+}
+
+/// What a machine is like, besides its variant.
+#[derive(Debug, Clone, Copy)]
+pub struct Config {
+    /// CPUs.
+    pub cpus: usize,
+    /// Process slots; process n, for n below `cpus`, starts on CPU n.
+    pub procs: usize,
+    /// How a CPU waits.
+    pub wait: Wait,
+}
+
+/// A CPU's own state: no other CPU reads or writes it.
+struct CpuState {
+    cr3: Frame,
+    tlb: Tlb,
+    lo: bool,
+    up: Option<usize>,
+}
+
+/// A machine, made anew in each execution.
+pub struct Machine<V: Variant> {
+    config: Config,
+    fault: Option<Fault>,
+    machs: Vec<Mach<Cpu<V>>>,
+    procs: Vec<Proc<Cpu<V>>>,
+    system: System<Cpu<V>>,
+    pages: Vec<Page<Cpu<V>>>,
+    memory: Memory,
+    cpus: Vec<Mutex<CpuState>>,
+    /// A shootdown IPI is pending.
+    ipi: Vec<Word>,
+    /// Nobody runs on the CPU.
+    vacant: Vec<Word>,
+    /// Orders those who take and give pages.
+    palloc: Word,
+    /// Scripts that have not ended; the others idle until it is 0.
+    busy: Word,
+    /// Threads that have not left; the last one audits.
+    present: AtomicUsize,
+    /// Set-up is over: interrupts arrive.
+    running: AtomicBool,
+    log: Log,
+    ledger: Mutex<Ledger>,
+}
+
+/// Something that can tell what happened in the current execution.
+trait Witness {
+    fn steps(&self) -> Vec<Step>;
+    fn end(&self) -> Vec<String>;
+}
+
+impl<V: Variant> Witness for Arc<Machine<V>> {
+    fn steps(&self) -> Vec<Step> {
+        self.log.steps()
+    }
+
+    fn end(&self) -> Vec<String> {
+        (0..self.config.cpus).map(|n| self.describe_cpu(n)).collect()
+    }
+}
+
+thread_local! {
+    /// The machine of the current execution. All threads of the engine share one OS thread.
+    static CURRENT: RefCell<Weak<dyn Witness>> = RefCell::new(Weak::<Arc<Machine<mmu386::variant::Seed>>>::new());
+}
+
+/// The current execution as a counterexample to `property`.
+pub fn counterexample(property: &str, summary: &str) -> Counterexample {
+    let witness = CURRENT.with(|current| current.borrow().upgrade());
+    let (steps, end) = witness.map_or_else(Default::default, |w| (w.steps(), w.end()));
+    Counterexample { summary: summary.into(), property: property.into(), steps, end }
+}
+
+impl<V: Variant> Machine<V> {
+    /// A machine with all CPUs online on their own page directories, with interrupts on, running
+    /// nothing. `fault` is put in once set-up is over.
+    pub fn boot(config: Config) -> Booted<V> {
+        written::set_up_from_here();
+        let memory = Memory::new(config.cpus);
+        let word = |what, n, value| Word::new(WordName::Other(what, n), value, Sharing::Shared);
+        let machine = Arc::new(Self {
+            config,
+            fault: crate::run::fault(),
+            machs: (0..config.cpus).map(|n| Mach::new(n, memory::mach_pdb(n))).collect(),
+            procs: (0..config.procs).map(|n| Proc::new(n, 0)).collect(),
+            system: System::new(),
+            pages: (0..memory::FRAMES).map(|_| Page::new()).collect(),
+            memory,
+            cpus: (0..config.cpus)
+                .map(|n| {
+                    let cr3 = memory::mach_pdb(n);
+                    Mutex::new(CpuState { cr3, tlb: Tlb::default(), lo: false, up: None })
+                })
+                .collect(),
+            ipi: (0..config.cpus).map(|n| word("pending IPI", n, 0)).collect(),
+            vacant: (0..config.cpus).map(|n| word("vacancy", n, 1)).collect(),
+            palloc: word("page allocator", 0, 0),
+            busy: word("unfinished work", 0, 0),
+            present: AtomicUsize::new(0),
+            running: AtomicBool::new(false),
+            log: Log::default(),
+            ledger: Mutex::new(Ledger::default()),
+        });
+        let witness: Rc<dyn Witness> = Rc::new(machine.clone());
+        CURRENT.with(|current| *current.borrow_mut() = Rc::downgrade(&witness));
+        for n in 0..config.cpus {
+            let cpu = Cpu::new(machine.clone(), n);
+            shootdown::online(&cpu);
+            cpu.spllo();
+        }
+        Booted { machine, _witness: witness }
+    }
+
+    fn cpu(&self, n: usize) -> std::sync::MutexGuard<'_, CpuState> {
+        self.cpus[n].lock().expect("no panic while it is held")
+    }
+
+    fn describe_cpu(&self, n: usize) -> String {
+        let cpu = self.cpu(n);
+        let pdb = role_of(cpu.cr3).unwrap_or_else(|| "an unknown frame".into());
+        let runs = cpu.up.map_or("idle".into(), |p| format!("runs process {p}"));
+        let level = if cpu.lo { "on" } else { "off" };
+        format!("cpu {n}: {runs}, interrupts {level}, CR3 = {pdb}, TLB may hold {}", cpu.tlb)
+    }
+}
+
+/// A machine in set-up. Dropped at the end of the execution's first thread.
+pub struct Booted<V: Variant> {
+    machine: Arc<Machine<V>>,
+    _witness: Rc<dyn Witness>,
+}
+
+/// What an auditor may look at, without being part of the execution.
+impl<V: Variant> Machine<V> {
+    /// Number of CPUs.
+    pub fn cpus(&self) -> usize {
+        self.config.cpus
+    }
+
+    /// Number of process slots.
+    pub fn processes(&self) -> usize {
+        self.config.procs
+    }
+
+    /// An entry's value now.
+    pub fn peek(&self, frame: Frame, index: usize) -> u32 {
+        self.memory.entry(frame, index).now()
+    }
+
+    /// The pages of a list that starts at `first`. Ends when the list does, or goes round.
+    fn list(&self, first: Option<Frame>) -> Vec<Frame> {
+        let mut pages = Vec::new();
+        let mut next = first;
+        while let Some(page) = next {
+            pages.push(page);
+            if pages.len() > memory::FRAMES {
+                break;
+            }
+            next = self.pages[page.number()].next.peek();
+        }
+        pages
+    }
+
+    /// The pool of a CPU, and its count.
+    pub fn pool(&self, n: usize) -> (Vec<Frame>, usize) {
+        let mach = &self.machs[n];
+        (self.list(mach.pdbpool.peek()), mach.pdbcnt.peek() as usize)
+    }
+
+    /// The pages that a process holds, and as what.
+    pub fn pages_of(&self, n: usize) -> Vec<(Frame, &'static str)> {
+        let proc = &self.procs[n];
+        let pdb = proc.mmupdb.peek().map(|page| (page, "the pdb"));
+        let used = self.list(proc.mmuused.peek()).into_iter().map(|page| (page, "in use"));
+        let free = self.list(proc.mmufree.peek()).into_iter().map(|page| (page, "kept"));
+        pdb.into_iter().chain(used).chain(free).collect()
+    }
+
+    /// The pages that the page allocator has.
+    pub fn free_pages(&self) -> Vec<Frame> {
+        self.memory.free_pages()
+    }
+}

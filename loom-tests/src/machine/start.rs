@@ -1,0 +1,127 @@
+//! From set-up to the explored part: what each CPU does, and when it is over.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use mmu386::arch::Arch;
+use mmu386::switch::mmuswitch;
+use mmu386::variant::Variant;
+
+use super::{Booted, Cpu, Machine};
+use crate::engine::{Choice, explore_from_here, spawn, written};
+use crate::oracle::audit;
+
+/// How a CPU waits for a word to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// It is set aside until the word has changed: a deadlock is a verdict.
+    Park,
+    /// It polls, yielding to the others: waking orders nothing, so nothing is hidden by it.
+    Spin,
+}
+
+/// What one thread of control does.
+pub struct Script<V: Variant> {
+    cpu: usize,
+    ticks: usize,
+    wakes: usize,
+    preempts: usize,
+    body: Option<Box<dyn FnOnce(&Cpu<V>)>>,
+}
+
+impl<V: Variant> Script<V> {
+    /// Starts on `cpu`, in whatever process that CPU runs, and does `body`.
+    pub fn new(cpu: usize, body: impl FnOnce(&Cpu<V>) + 'static) -> Self {
+        Self { cpu, ticks: 0, wakes: 0, preempts: 0, body: Some(Box::new(body)) }
+    }
+
+    /// Does nothing on `cpu` but take interrupts.
+    pub fn rest(cpu: usize) -> Self {
+        Self { cpu, ticks: 0, wakes: 0, preempts: 0, body: None }
+    }
+
+    /// An unforced tick may arrive at any one point where interrupts are on.
+    pub fn ticking(mut self) -> Self {
+        self.ticks = 1;
+        self
+    }
+
+    /// Where newpage sleeps, the process may wake on any free CPU; it may be preempted at any one
+    /// point where interrupts are on.
+    pub fn wandering(mut self, cpus: usize) -> Self {
+        self.wakes = cpus - 1;
+        self.preempts = 1;
+        self
+    }
+}
+
+impl<V: Variant> Booted<V> {
+    /// CPU `n`, for set-up.
+    pub fn cpu(&self, n: usize) -> Cpu<V> {
+        Cpu::new(self.machine.clone(), n)
+    }
+
+    /// Lets CPU `n` run process `n`, without a page directory of its own as yet.
+    pub fn run_process(&self, n: usize) {
+        let cpu = self.cpu(n);
+        let proc = &self.machine.procs[n];
+        cpu.store(&proc.state, 1);
+        let level = cpu.splhi();
+        self.machine.cpu(n).up = Some(n);
+        self.machine.vacant[n].swap(0);
+        mmuswitch(&cpu, proc);
+        cpu.splx(level);
+    }
+
+    /// Ends set-up and explores the scripts. A CPU whose script has ended goes on taking interrupts
+    /// until all have. The last thread audits what is left.
+    pub fn start(self, scripts: Vec<Script<V>>) {
+        let machine = self.machine.clone();
+        let busy = scripts.iter().filter(|script| script.body.is_some()).count();
+        machine.busy.store(busy as u32);
+        machine.present.store(scripts.len(), Relaxed);
+        machine.running.store(true, Relaxed);
+        machine.log.clear();
+        written::explored_from_here();
+        let mut choices: Vec<Choice> = Vec::new();
+        for script in scripts {
+            let mut cpu = Cpu::new(machine.clone(), script.cpu);
+            cpu.tick = Choice::new(script.ticks);
+            cpu.wakes = Choice::new(script.wakes);
+            cpu.preempt = Choice::new(script.preempts);
+            choices.extend([cpu.tick.clone(), cpu.wakes.clone(), cpu.preempt.clone()]);
+            let witness = self.witness();
+            spawn(move || {
+                follow(&cpu, script.body);
+                if cpu.machine.present.fetch_sub(1, Relaxed) == 1 {
+                    audit::at_end(&cpu.machine);
+                }
+                drop(witness);
+            });
+        }
+        for choice in &choices {
+            choice.offer();
+        }
+        explore_from_here();
+    }
+
+    fn witness(&self) -> std::rc::Rc<dyn super::Witness> {
+        self._witness.clone()
+    }
+}
+
+fn follow<V: Variant>(cpu: &Cpu<V>, body: Option<Box<dyn FnOnce(&Cpu<V>)>>) {
+    let machine: &Arc<Machine<V>> = &cpu.machine;
+    if let Some(body) = body {
+        body(cpu);
+        machine.busy.fetch_add(u32::MAX);
+    }
+    machine.cpu(cpu.id()).lo = true;
+    loop {
+        let busy = machine.busy.load();
+        if busy == 0 {
+            return;
+        }
+        cpu.wait(&[(&machine.busy, busy)]);
+    }
+}

@@ -1,0 +1,266 @@
+//! Shootdown: vunmap against CPUs that have the old translation cached.
+
+use mmu386::arch::{Arch, WordName};
+use mmu386::layout::BY2PG;
+use mmu386::lock::Lock;
+use mmu386::pool::upallocpdb;
+use mmu386::variant::Variant;
+
+use super::{Break, Model, Mutant, for_variant};
+use crate::machine::{Booted, Config, Fault, Machine, Script, Wait, device};
+use crate::oracle::Property::{L1, V1};
+
+const STALE_IDLE: Break = Break { property: V1, sign: "its TLB; the CPU is idle" };
+const STALE: Break = Break { property: V1, sign: "(its TLB" };
+const STUCK: Break = Break { property: L1, sign: "no CPU can go on" };
+const NO_FLUSH: Mutant = Mutant::On(Fault::Cr3KeepsTlb, STALE);
+
+pub(super) fn models() -> Vec<Model> {
+    vec![
+        Model {
+            name: "one-unmapper",
+            property: V1,
+            hazard: "-",
+            cpus: 2,
+            about: "One CPU unmaps a page; another runs a process that has used it and takes interrupts.",
+            seed: None,
+            mutants: &[NO_FLUSH],
+            bounds: [None, None],
+            body: for_variant!(one_unmapper),
+        },
+        Model {
+            name: "one-unmapper-spinning",
+            property: V1,
+            hazard: "-",
+            cpus: 2,
+            about: "As one-unmapper, with waits that poll, so that no wake-up hides a missing ordering.",
+            seed: None,
+            mutants: &[NO_FLUSH],
+            bounds: [Some(2), Some(2)],
+            body: for_variant!(one_unmapper_spinning),
+        },
+        Model {
+            name: "idle-cpu",
+            property: V1,
+            hazard: "A2",
+            cpus: 2,
+            about: "One CPU unmaps a page; another is idle, but its interrupt handlers have used the page.",
+            seed: Some(STALE_IDLE),
+            mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
+            bounds: [None, None],
+            body: for_variant!(idle_cpu),
+        },
+        Model {
+            name: "two-unmappers",
+            property: V1,
+            hazard: "A4",
+            cpus: 2,
+            about: "Two CPUs unmap a page each that both have used; each must serve the other while it waits.",
+            seed: Some(STALE),
+            mutants: &[Mutant::Without("a4", STALE), NO_FLUSH],
+            bounds: [Some(3), Some(3)],
+            body: for_variant!(two_unmappers),
+        },
+        Model {
+            name: "three-cpus-one-unmapper",
+            property: V1,
+            hazard: "A2",
+            cpus: 3,
+            about: "One CPU unmaps a page that a running CPU and an idle CPU have used.",
+            seed: Some(STALE_IDLE),
+            mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
+            bounds: [Some(3), Some(3)],
+            body: for_variant!(three_cpus_one_unmapper),
+        },
+        Model {
+            name: "three-cpus-two-unmappers",
+            property: V1,
+            hazard: "A2",
+            cpus: 3,
+            about: "Two CPUs unmap a page each that an idle third CPU and they themselves have used.",
+            seed: Some(STALE),
+            mutants: &[Mutant::Without("a2", STALE), NO_FLUSH],
+            bounds: [Some(2), Some(2)],
+            body: for_variant!(three_cpus_two_unmappers),
+        },
+        Model {
+            name: "unmap-with-interrupts-off",
+            property: L1,
+            hazard: "B1",
+            cpus: 2,
+            about: "One CPU unmaps a page with interrupts off; the other takes interrupts.",
+            seed: Some(STUCK),
+            mutants: &[Mutant::Without("b1", STUCK)],
+            bounds: [None, None],
+            body: for_variant!(unmap_with_interrupts_off),
+        },
+        Model {
+            name: "two-unmappers-interrupts-off",
+            property: L1,
+            hazard: "B2",
+            cpus: 2,
+            about: "Two CPUs unmap a page each with interrupts off, so that neither takes the other's IPI.",
+            seed: Some(STUCK),
+            mutants: &[Mutant::Without("b2", STUCK), Mutant::Without("b1", STUCK)],
+            bounds: [Some(3), Some(3)],
+            body: for_variant!(two_unmappers_interrupts_off),
+        },
+        Model {
+            name: "unmap-while-holding-a-lock",
+            property: L1,
+            hazard: "B2",
+            cpus: 2,
+            about: "One CPU unmaps a page while it holds a lock that the other spins on with interrupts off.",
+            seed: Some(STUCK),
+            mutants: &[Mutant::Without("b2", STUCK)],
+            bounds: [None, None],
+            body: for_variant!(unmap_while_holding_a_lock),
+        },
+        Model {
+            name: "early-boot",
+            property: V1,
+            hazard: "A7",
+            cpus: 2,
+            about: "CPU 0 unmaps a page before it runs any process; another CPU has used the page.",
+            seed: Some(STALE),
+            mutants: &[Mutant::Without("a7", STALE), NO_FLUSH],
+            bounds: [None, None],
+            body: for_variant!(early_boot),
+        },
+    ]
+}
+
+/// A machine whose first `running` CPUs run a process with a page directory of its own.
+pub(super) fn machine<V: Variant>(cpus: usize, running: usize, wait: Wait) -> Booted<V> {
+    let machine = Machine::<V>::boot(Config { cpus, procs: running, wait });
+    for n in 0..running {
+        machine.run_process(n);
+        upallocpdb(&machine.cpu(n));
+    }
+    machine
+}
+
+/// Maps a page of device `n` and lets every CPU use it, so that each may have it cached.
+fn page_in_use<V: Variant>(machine: &Booted<V>, cpus: usize, n: u32) -> u32 {
+    let va = machine.cpu(0).vmap(device(n), BY2PG).expect("VMAP is empty");
+    for cpu in 0..cpus {
+        assert!(machine.cpu(cpu).touch(va), "the page is mapped");
+    }
+    va
+}
+
+fn one_unmapper_waiting<V: Variant>(wait: Wait) {
+    let machine = machine::<V>(2, 2, wait);
+    let va = page_in_use(&machine, 2, 0);
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(va, BY2PG).expect("the range is whole")),
+        Script::new(1, move |cpu| {
+            cpu.touch(va);
+        })
+        .ticking(),
+    ]);
+}
+
+fn one_unmapper<V: Variant>() {
+    one_unmapper_waiting::<V>(Wait::Park);
+}
+
+fn one_unmapper_spinning<V: Variant>() {
+    one_unmapper_waiting::<V>(Wait::Spin);
+}
+
+fn idle_cpu<V: Variant>() {
+    let machine = machine::<V>(2, 1, Wait::Park);
+    let va = page_in_use(&machine, 2, 0);
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(va, BY2PG).expect("the range is whole")),
+        Script::rest(1),
+    ]);
+}
+
+fn two_unmappers<V: Variant>() {
+    let machine = machine::<V>(2, 2, Wait::Park);
+    let first = page_in_use(&machine, 2, 0);
+    let second = page_in_use(&machine, 2, 1);
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(first, BY2PG).expect("the range is whole")),
+        Script::new(1, move |cpu| cpu.vunmap(second, BY2PG).expect("the range is whole")),
+    ]);
+}
+
+fn three_cpus_one_unmapper<V: Variant>() {
+    let machine = machine::<V>(3, 2, Wait::Park);
+    let va = page_in_use(&machine, 3, 0);
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(va, BY2PG).expect("the range is whole")),
+        Script::rest(1),
+        Script::rest(2),
+    ]);
+}
+
+fn three_cpus_two_unmappers<V: Variant>() {
+    let machine = machine::<V>(3, 2, Wait::Park);
+    let first = page_in_use(&machine, 3, 0);
+    let second = page_in_use(&machine, 3, 1);
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(first, BY2PG).expect("the range is whole")),
+        Script::new(1, move |cpu| cpu.vunmap(second, BY2PG).expect("the range is whole")),
+        Script::rest(2),
+    ]);
+}
+
+fn unmap_with_interrupts_off<V: Variant>() {
+    let machine = machine::<V>(2, 2, Wait::Park);
+    let va = page_in_use(&machine, 2, 0);
+    machine.start(vec![
+        Script::new(0, move |cpu| {
+            let level = cpu.splhi();
+            cpu.vunmap(va, BY2PG).expect("the range is whole");
+            cpu.splx(level);
+        }),
+        Script::rest(1),
+    ]);
+}
+
+fn two_unmappers_interrupts_off<V: Variant>() {
+    let machine = machine::<V>(2, 2, Wait::Park);
+    let first = page_in_use(&machine, 2, 0);
+    let second = page_in_use(&machine, 2, 1);
+    let unmap = |n: usize, va: u32| {
+        Script::new(n, move |cpu| {
+            let level = cpu.splhi();
+            cpu.vunmap(va, BY2PG).expect("the range is whole");
+            cpu.splx(level);
+        })
+    };
+    machine.start(vec![unmap(0, first), unmap(1, second)]);
+}
+
+fn unmap_while_holding_a_lock<V: Variant>() {
+    let machine = machine::<V>(2, 2, Wait::Park);
+    let va = page_in_use(&machine, 2, 0);
+    let lock = std::sync::Arc::new(Lock::new(WordName::Other("a driver's lock", 0)));
+    let theirs = lock.clone();
+    machine.start(vec![
+        Script::new(0, move |cpu| {
+            let held = lock.ilock(cpu);
+            cpu.vunmap(va, BY2PG).expect("the range is whole");
+            lock.iunlock(cpu, held);
+        }),
+        Script::new(1, move |cpu| {
+            let level = cpu.splhi();
+            let held = theirs.ilock(cpu);
+            theirs.iunlock(cpu, held);
+            cpu.splx(level);
+        }),
+    ]);
+}
+
+fn early_boot<V: Variant>() {
+    let machine = machine::<V>(2, 0, Wait::Park);
+    let va = page_in_use(&machine, 2, 0);
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(va, BY2PG).expect("the range is whole")),
+        Script::rest(1),
+    ]);
+}

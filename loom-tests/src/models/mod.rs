@@ -1,0 +1,175 @@
+//! The models: what the CPUs do, which property is at stake, and what is expected of each variant.
+
+mod arithmetic;
+mod handshake;
+mod pool;
+mod vmap;
+
+use mmu386::variant::Fixes;
+use serde::Serialize;
+
+use crate::machine::Fault;
+use crate::oracle::Property;
+
+/// How the break that a model is expected to find shows: the property, and a part of the summary
+/// that tells this hazard from others.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Break {
+    /// Property that breaks.
+    pub property: Property,
+    /// Part of the counterexample's summary.
+    pub sign: &'static str,
+}
+
+/// A variant of the code, or a defect of the machine, that a model must not survive.
+#[derive(Debug, Clone, Copy)]
+pub enum Mutant {
+    /// [`Fixed`] without one repair.
+    Without(&'static str, Break),
+    /// [`Fixed`] on a machine with a defect.
+    On(Fault, Break),
+}
+
+/// One model.
+pub struct Model {
+    /// Its name.
+    pub name: &'static str,
+    /// Property at stake.
+    pub property: Property,
+    /// Hazard of the ledger that it shows on Seed, or "-".
+    pub hazard: &'static str,
+    /// CPUs.
+    pub cpus: usize,
+    /// What happens in it.
+    pub about: &'static str,
+    /// What Seed does: `None` if it holds.
+    pub seed: Option<Break>,
+    /// What must not survive.
+    pub mutants: &'static [Mutant],
+    /// Preemptions that are explored under [`Mode::Rmw`](crate::engine::Mode::Rmw) and under
+    /// [`Mode::AsWritten`](crate::engine::Mode::AsWritten); `None` for all.
+    pub bounds: [Option<usize>; 2],
+    /// One execution of it, for a variant.
+    pub body: fn(&str) -> Option<fn()>,
+}
+
+/// Names of all variants that models can be run on.
+pub fn variants() -> Vec<String> {
+    let minus = Fixes::EACH.iter().map(|(name, _)| format!("fixed-{name}"));
+    ["seed".to_string(), "fixed".to_string()].into_iter().chain(minus).collect()
+}
+
+/// The instance of a generic model for a variant's name, or `None` if there is no such variant.
+macro_rules! for_variant {
+    ($body:ident) => {
+        |variant| {
+            use mmu386::variant::{Fixed, Fixes, Minus, Seed};
+            Some(match variant {
+                "seed" => $body::<Seed>,
+                "fixed" => $body::<Fixed>,
+                "fixed-a1" => $body::<Minus<{ Fixes::A1.bits() }>>,
+                "fixed-a2" => $body::<Minus<{ Fixes::A2.bits() }>>,
+                "fixed-a3" => $body::<Minus<{ Fixes::A3.bits() }>>,
+                "fixed-a4" => $body::<Minus<{ Fixes::A4.bits() }>>,
+                "fixed-a6" => $body::<Minus<{ Fixes::A6.bits() }>>,
+                "fixed-a7" => $body::<Minus<{ Fixes::A7.bits() }>>,
+                "fixed-a9" => $body::<Minus<{ Fixes::A9.bits() }>>,
+                "fixed-b1" => $body::<Minus<{ Fixes::B1.bits() }>>,
+                "fixed-b2" => $body::<Minus<{ Fixes::B2.bits() }>>,
+                _ => return None,
+            })
+        }
+    };
+}
+use for_variant;
+
+/// Every model, in the order in which a newcomer would want to read them.
+pub fn all() -> Vec<Model> {
+    [handshake::models(), vmap::models(), pool::models(), arithmetic::models()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// What a model is expected to say of a variant on a machine.
+pub fn expected(model: &Model, variant: &str, fault: Option<Fault>) -> Expected {
+    if let Some(fault) = fault {
+        return model
+            .mutants
+            .iter()
+            .find_map(|mutant| match *mutant {
+                Mutant::On(on, sign) if on == fault && variant == "fixed" => {
+                    Some(Expected::Broken(sign))
+                }
+                _ => None,
+            })
+            .unwrap_or(Expected::Either);
+    }
+    match variant {
+        "fixed" => Expected::Holds,
+        "seed" => model.seed.map_or(Expected::Holds, Expected::Broken),
+        _ => model
+            .mutants
+            .iter()
+            .find_map(|mutant| match *mutant {
+                Mutant::Without(fix, sign) if variant.strip_prefix("fixed-") == Some(fix) => {
+                    Some(Expected::Broken(sign))
+                }
+                _ => None,
+            })
+            // A repair that this model does not need.
+            .unwrap_or(Expected::Either),
+    }
+}
+
+/// What is expected of a run.
+#[derive(Debug, Clone, Copy)]
+pub enum Expected {
+    /// No execution breaks the property.
+    Holds,
+    /// Some execution breaks it, in this way.
+    Broken(Break),
+    /// Nothing is claimed.
+    Either,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_model_kills_something() {
+        for model in all() {
+            assert!(!model.mutants.is_empty(), "{} cannot fail", model.name);
+        }
+    }
+
+    #[test]
+    fn every_repair_is_needed_by_some_model() {
+        for (name, _) in Fixes::EACH {
+            let needed = all().iter().any(|model| {
+                model.mutants.iter().any(|m| matches!(m, Mutant::Without(fix, _) if *fix == name))
+            });
+            assert!(needed, "no model dies without {name}");
+        }
+    }
+
+    #[test]
+    fn every_variant_can_be_run() {
+        for model in all() {
+            for variant in variants() {
+                assert!((model.body)(&variant).is_some(), "{} on {variant}", model.name);
+            }
+            assert!((model.body)("nonsense").is_none());
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = all().iter().map(|model| model.name).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

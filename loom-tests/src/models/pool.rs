@@ -1,0 +1,45 @@
+//! Page directories and their pools, with processes that sleep, wake elsewhere and die.
+
+use mmu386::pool::upallocpdb;
+use mmu386::user::putmmu;
+use mmu386::variant::Variant;
+
+use super::{Break, Model, Mutant, for_variant};
+use crate::machine::{Config, Fault, Machine, Script, Wait, device};
+use crate::oracle::Property::{P2, U2, V1};
+
+const RACE: Break = Break { property: P2, sign: "two CPUs touch" };
+const WRONG_M: Break = Break { property: U2, sign: "" };
+
+pub(super) fn models() -> Vec<Model> {
+    let _ = (WRONG_M, V1);
+    vec![Model {
+        name: "pool-migration",
+        property: P2,
+        hazard: "-",
+        cpus: 3,
+        about: "Two processes on three CPUs take a page directory, sleeping for it and waking on \
+                another CPU, map a user page, may be preempted anywhere, and die, giving the page \
+                directory to the pool of whatever CPU they die on.",
+        seed: None,
+        mutants: &[Mutant::On(Fault::SplhiIgnored, RACE), Mutant::On(Fault::MachKept, RACE)],
+        bounds: [Some(2), Some(2)],
+        body: for_variant!(pool_migration),
+    }]
+}
+
+fn pool_migration<V: Variant>() {
+    let machine = Machine::<V>::boot(Config { cpus: 3, procs: 2, wait: Wait::Park });
+    for n in 0..2 {
+        machine.run_process(n);
+    }
+    let life = |n: usize| {
+        Script::new(n, |cpu| {
+            upallocpdb(cpu);
+            putmmu(cpu, 0, device(0));
+            cpu.die();
+        })
+        .wandering(3)
+    };
+    machine.start(vec![life(0), life(1)]);
+}

@@ -1,0 +1,134 @@
+//! VMAP: large pages and their copies, reuse of addresses, vmapsync.
+
+use mmu386::layout::BY2PG;
+use mmu386::variant::Variant;
+
+use super::handshake::machine;
+use super::{Break, Model, Mutant, for_variant};
+use crate::machine::{Config, Fault, GEOMETRY, Machine, Script, Wait, device};
+use crate::oracle::Property::{V1, V2};
+
+const COPY: Break = Break { property: V1, sign: "a stale large entry is left" };
+const BACK: Break = Break { property: V1, sign: "the entry is back in the master" };
+const REUSED: Break = Break { property: V2, sign: "still being unmapped" };
+const TWICE: Break = Break { property: V2, sign: "mapped to" };
+
+pub(super) fn models() -> Vec<Model> {
+    vec![
+        Model {
+            name: "large-page-in-use",
+            property: V1,
+            hazard: "A1",
+            cpus: 2,
+            about: "One CPU unmaps a large page; the other's loaded page directory has a copy of the entry.",
+            seed: Some(COPY),
+            mutants: &[Mutant::Without("a1", COPY)],
+            bounds: [None, None],
+            body: for_variant!(large_page_in_use),
+        },
+        Model {
+            name: "large-page-switched-out",
+            property: V1,
+            hazard: "A1",
+            cpus: 2,
+            about: "One CPU unmaps a large page; the other sleeps with a copy in its page directory, and comes back.",
+            seed: Some(COPY),
+            mutants: &[Mutant::Without("a1", COPY)],
+            bounds: [Some(3), Some(3)],
+            body: for_variant!(large_page_switched_out),
+        },
+        Model {
+            name: "address-reuse",
+            property: V2,
+            hazard: "A3",
+            cpus: 2,
+            about: "One CPU unmaps a page while another maps one.",
+            seed: Some(REUSED),
+            mutants: &[Mutant::Without("a3", REUSED)],
+            bounds: [Some(3), Some(3)],
+            body: for_variant!(address_reuse),
+        },
+        Model {
+            name: "two-mappers",
+            property: V2,
+            hazard: "-",
+            cpus: 2,
+            about: "Two CPUs map a page each: vmaplock must keep them apart.",
+            seed: None,
+            mutants: &[Mutant::On(Fault::SwapNotLocked, TWICE)],
+            bounds: [None, None],
+            body: for_variant!(two_mappers),
+        },
+        Model {
+            name: "sync-into-the-master",
+            property: V1,
+            hazard: "A6",
+            cpus: 2,
+            about: "CPU 0, running on the master, faults on a large page while another CPU unmaps it.",
+            seed: Some(BACK),
+            mutants: &[Mutant::Without("a6", BACK)],
+            bounds: [None, None],
+            body: for_variant!(sync_into_the_master),
+        },
+    ]
+}
+
+fn large_page_in_use<V: Variant>() {
+    let machine = machine::<V>(2, 2, Wait::Park);
+    let size = GEOMETRY.large_page();
+    let va = machine.cpu(0).vmap(device(0), size).expect("VMAP is empty");
+    assert!(machine.cpu(1).touch(va), "the page is mapped");
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(va, size).expect("the range is whole")),
+        Script::rest(1),
+    ]);
+}
+
+fn large_page_switched_out<V: Variant>() {
+    let machine = machine::<V>(2, 2, Wait::Park);
+    let size = GEOMETRY.large_page();
+    let va = machine.cpu(0).vmap(device(0), size).expect("VMAP is empty");
+    assert!(machine.cpu(1).touch(va), "the page is mapped");
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(va, size).expect("the range is whole")),
+        Script::new(1, |cpu| cpu.sleep()),
+    ]);
+}
+
+fn address_reuse<V: Variant>() {
+    let machine = machine::<V>(2, 2, Wait::Park);
+    let old = machine.cpu(0).vmap(device(0), BY2PG).expect("VMAP is empty");
+    assert!(machine.cpu(1).touch(old), "the page is mapped");
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(old, BY2PG).expect("the range is whole")),
+        Script::new(1, |cpu| {
+            let new = cpu.vmap(device(1), BY2PG).expect("there is room for two");
+            cpu.touch(new);
+        }),
+    ]);
+}
+
+fn two_mappers<V: Variant>() {
+    let machine = machine::<V>(2, 2, Wait::Park);
+    // One page is mapped already, so that both find the same page table.
+    machine.cpu(0).vmap(device(0), BY2PG).expect("VMAP is empty");
+    let map = |n: usize| {
+        Script::new(n, move |cpu| {
+            cpu.vmap(device(n as u32 + 1), BY2PG).expect("there is room for three");
+        })
+    };
+    machine.start(vec![map(0), map(1)]);
+}
+
+fn sync_into_the_master<V: Variant>() {
+    // Processes without a page directory of their own run on their CPU's: process 0 on the master.
+    let machine = Machine::<V>::boot(Config { cpus: 2, procs: 2, wait: Wait::Park });
+    machine.run_process(0);
+    machine.run_process(1);
+    let size = GEOMETRY.large_page();
+    let va = machine.cpu(1).vmap(device(0), size).expect("VMAP is empty");
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.fault(va)),
+        Script::new(1, move |cpu| cpu.vunmap(va, size).expect("the range is whole")),
+    ]);
+}

@@ -1,0 +1,51 @@
+//! What must hold, judged without a look at the code that is judged.
+
+pub mod audit;
+pub mod ledger;
+
+use serde::Serialize;
+
+/// A property of the ledger of invariants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Property {
+    /// Once vunmap has returned, no CPU can reach the range's old memory.
+    V1,
+    /// What vmap returns overlaps nothing that is mapped or still being torn down.
+    V2,
+    /// A CPU's `m` is its own.
+    U2,
+    /// A page directory in a pool holds no entry of its former owner.
+    U3,
+    /// Each page is on exactly one list.
+    P1,
+    /// A pool is touched only by its CPU with interrupts off, and its count is its length.
+    P2,
+    /// Every wait ends.
+    L1,
+    /// Bad input is an error, and changes nothing.
+    E1,
+    /// The code panics on none of its own invariants.
+    E2,
+}
+
+impl Property {
+    /// Its short name.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::V1 => "V1",
+            Self::V2 => "V2",
+            Self::U2 => "U2",
+            Self::U3 => "U3",
+            Self::P1 => "P1",
+            Self::P2 => "P2",
+            Self::L1 => "L1",
+            Self::E1 => "E1",
+            Self::E2 => "E2",
+        }
+    }
+}
+
+/// A property is broken: ends the run with the current execution as counterexample.
+pub fn broken(property: Property, summary: &str) -> ! {
+    crate::run::broken(property, summary)
+}
