@@ -10,7 +10,7 @@
 //! | [`boot`], [`multiboot`], [`cmdline`] | from the loader to [`boot_main`] |
 //! | [`layout`], [`paging`], [`frames`], [`pages`], [`heap`] | memory |
 //! | [`mach`], [`smp`], [`segment`], [`apic`], [`clock`], [`platform`] | CPUs |
-//! | [`trap`], [`spl`], [`lock`], [`probe`], [`panic`] | interrupts and faults |
+//! | [`trap`], [`spl`], [`lock`], [`probe`], [`mod@panic`] | interrupts and faults |
 //! | [`proc`], [`sched`] | processes |
 //! | [`arch_impl`], [`mmu`], [`variant`] | mmu386 on this machine |
 //! | [`serial`], [`report`] | what people and the harness read |
@@ -92,9 +92,9 @@ extern "C" fn boot_main(magic: u32, info: u32) -> ! {
 
     mmu::init();
     proc::init();
-    pages::init();
 
     let platform = platform::discover();
+    pages::init(platform.cpus.len());
     apic::init(platform.lapic);
     apic::enable();
     m().apicid.store(u32::from(apic::id()), Ordering::Relaxed);
@@ -107,6 +107,7 @@ extern "C" fn boot_main(magic: u32, info: u32) -> ! {
     smp::start_all(&platform.cpus);
     let cpus = platform.cpus.len() as u32;
     report::send(&Line::CpusOnline { cpus, us: clock::since(first_clock) });
-    tests::start(options, devices);
+    let early = tests::early(&devices);
+    tests::start(options, devices, early);
     smp::schedule_on(mmu::scheduler_stack(0));
 }

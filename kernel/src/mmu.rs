@@ -98,7 +98,8 @@ fn waiter() -> &'static AtomicU32 {
     &WAITS[up().map_or_else(|| NPROC + machno(), Proc::index)]
 }
 
-fn start_wait() {
+/// The process that calls begins something that may have to wait; the deadline runs from here.
+pub fn start_wait() {
     waiter().store(clock::milliseconds(), Ordering::Relaxed);
 }
 

@@ -12,8 +12,10 @@ use crate::arch_impl::Pc;
 use crate::lock::Ilock;
 use crate::{frames, sched};
 
-/// Frames for processes. Few, so that page pressure is real.
-const NPAGE: usize = 256;
+/// Frames for processes, and for each CPU's pool and the processes on it. Few, so that page
+/// pressure is real.
+const NPAGE: usize = 128;
+const NPAGE_PER_CPU: usize = 24;
 
 struct Palloc {
     head: Option<Frame>,
@@ -22,21 +24,24 @@ struct Palloc {
 
 static PALLOC: Ilock<Palloc> = Ilock::new(Palloc { head: None, free: 0 });
 static RECORDS: AtomicPtr<Page<Pc>> = AtomicPtr::new(core::ptr::null_mut());
+static NPAGES: AtomicUsize = AtomicUsize::new(0);
 static BASE: AtomicUsize = AtomicUsize::new(0);
 /// Times that `newpage` had to sleep.
 static SLEPT: AtomicUsize = AtomicUsize::new(0);
 
 /// Takes the frames. CPU 0, once.
-pub fn init() {
-    let records: Vec<Page<Pc>> = (0..NPAGE).map(|_| Page::new()).collect();
+pub fn init(ncpu: usize) {
+    let npage = NPAGE + NPAGE_PER_CPU * ncpu;
+    NPAGES.store(npage, Ordering::Release);
+    let records: Vec<Page<Pc>> = (0..npage).map(|_| Page::new()).collect();
     RECORDS.store(Vec::leak(records).as_mut_ptr(), Ordering::Release);
     // `frames` gives out one after the other at boot.
     let first = frames::must();
     BASE.store(first, Ordering::Release);
-    for n in 1..NPAGE {
+    for n in 1..npage {
         assert!(frames::must() == first + n * BY2PG as usize, "frames are not in one piece");
     }
-    for n in 0..NPAGE {
+    for n in 0..npage {
         freepage(Frame::containing((first + n * BY2PG as usize) as u32));
     }
 }
@@ -45,8 +50,8 @@ pub fn init() {
 pub fn page(frame: Frame) -> &'static Page<Pc> {
     let base = BASE.load(Ordering::Acquire);
     let n = (frame.pa() as usize).wrapping_sub(base) / BY2PG as usize;
-    assert!(n < NPAGE, "page: no record for {:#x}", frame.pa());
-    // SAFETY: `init` leaked NPAGE records; who may touch which field is the MMU code's discipline.
+    assert!(n < NPAGES.load(Ordering::Acquire), "page: no record for {:#x}", frame.pa());
+    // SAFETY: `init` leaked NPAGES records; who may touch which field is the MMU code's discipline.
     unsafe { &*RECORDS.load(Ordering::Acquire).add(n) }
 }
 

@@ -11,7 +11,7 @@ use heapless::Vec;
 use crate::clock;
 use crate::layout::MAXMACH;
 use crate::mach::{m, machno, machp, nmach, up};
-use crate::proc::NPROC;
+use crate::proc::{NPROC, Proc};
 use crate::spl::{Spin, splhi, splx};
 use crate::trap::VECTOR_PROBE;
 use crate::{apic, sched};
@@ -70,7 +70,8 @@ const FAULT: u32 = 0;
 const IDLE: u32 = 1;
 const READ: u32 = 2;
 
-/// A question to all CPUs. Each process has one, so that several may ask at once.
+/// A question to all CPUs. Each process has one, so that several may ask at once; the last is for
+/// CPU 0 before there are processes.
 struct Question {
     va: AtomicUsize,
     /// One bit per CPU that has not answered. Set last, cleared last.
@@ -79,14 +80,14 @@ struct Question {
     how: [AtomicU32; MAXMACH],
 }
 
-static QUESTIONS: [Question; NPROC] = [const {
+static QUESTIONS: [Question; NPROC + 1] = [const {
     Question {
         va: AtomicUsize::new(0),
         pending: AtomicU32::new(0),
         words: [const { AtomicU32::new(0) }; MAXMACH],
         how: [const { AtomicU32::new(0) }; MAXMACH],
     }
-}; NPROC];
+}; NPROC + 1];
 
 /// How long a CPU may take to answer.
 const DEADLINE_US: u64 = 10_000_000;
@@ -112,9 +113,10 @@ pub fn interrupt() {
     }
 }
 
-/// Has every CPU read the word at `va`. Called by a process, interrupts on.
+/// Has every CPU read the word at `va`. Called by a process with interrupts on, or by CPU 0 before
+/// there are processes.
 pub fn everywhere(va: usize) -> Vec<Sight, MAXMACH> {
-    let question = &QUESTIONS[up().expect("everywhere: no process").index()];
+    let question = &QUESTIONS[up().map_or(NPROC, Proc::index)];
     question.va.store(va, Ordering::Relaxed);
     let level = splhi();
     let me = machno();
@@ -135,7 +137,9 @@ pub fn everywhere(va: usize) -> Vec<Sight, MAXMACH> {
         if spin.turn() {
             let cpu = pending.trailing_zeros();
             assert!(clock::since(start) < DEADLINE_US, "cpu{cpu} does not answer a probe");
-            sched::give_way();
+            if up().is_some() {
+                sched::give_way();
+            }
         }
     }
     (0..nmach())

@@ -14,7 +14,7 @@ use crate::paging::stack_top;
 use crate::{sched, spl};
 
 /// Entries of the process table.
-pub const NPROC: usize = 64;
+pub const NPROC: usize = 96;
 
 /// No CPU: a process that runs nowhere, or may run anywhere.
 pub const NOBODY: u32 = u32::MAX;

@@ -1,25 +1,28 @@
 //! What every test gets and gives: devices, random numbers, findings, an outcome.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU32, Ordering};
 
 use alloc::sync::Arc;
-use heapless::String;
+use heapless::{String, Vec};
 use mmu386_wire::Line;
 
+use super::early::Sights;
 use crate::cmdline::Options;
+use crate::lock::Ilock;
 use crate::mach::nmach;
 use crate::oracle::{Devices, page_of_tag};
 use crate::{clock, report};
 
-/// Findings that are told one by one; the rest is counted.
-const TOLD: u32 = 6;
+/// Findings of one kind that are told one by one; the rest is counted.
+const TOLD: usize = 2;
 
 /// Shared by a test's processes.
 #[derive(Clone)]
 pub struct Context {
     /// Device memory.
     pub devices: Devices,
+    /// What was seen before there were processes.
+    pub early: Sights,
     /// CPUs.
     pub ncpu: usize,
     /// Rounds asked for, 0 for the test's own number.
@@ -27,7 +30,33 @@ pub struct Context {
     /// Samples asked for, 0 for the variant's own number.
     pub samples: u32,
     seed: u32,
-    findings: Arc<AtomicU32>,
+    findings: Arc<Ilock<Findings>>,
+}
+
+/// What was found since a test began.
+#[derive(Default)]
+struct Findings {
+    count: u32,
+    /// How often each kind was told. A kind that does not fit is told every time.
+    told: Vec<(&'static str, usize), 8>,
+}
+
+impl Findings {
+    /// Counts one; whether it is to be told.
+    fn add(&mut self, why: &'static str) -> bool {
+        self.count += 1;
+        match self.told.iter_mut().find(|(kind, _)| *kind == why) {
+            Some((_, times)) => {
+                *times += 1;
+                *times <= TOLD
+            }
+            None => {
+                // A full table tells too much rather than too little.
+                let _ = self.told.push((why, 1));
+                true
+            }
+        }
+    }
 }
 
 /// Something that an address must not have shown.
@@ -43,19 +72,20 @@ pub struct Finding<'a> {
     /// What was read; 0 for a fault.
     pub seen: u32,
     /// What this means.
-    pub why: &'a str,
+    pub why: &'static str,
 }
 
 impl Context {
     /// The tests' common ground.
-    pub fn new(options: &Options, devices: Devices) -> Context {
+    pub fn new(options: &Options, devices: Devices, early: Sights) -> Context {
         Context {
             devices,
+            early,
             ncpu: nmach(),
             rounds: options.rounds,
             samples: options.samples,
             seed: options.seed,
-            findings: Arc::new(AtomicU32::new(0)),
+            findings: Arc::new(Ilock::new(Findings::default())),
         }
     }
 
@@ -77,7 +107,7 @@ impl Context {
 
     /// Reports a finding.
     pub fn finding(&self, finding: &Finding<'_>) {
-        if self.findings.fetch_add(1, Ordering::Relaxed) >= TOLD {
+        if !self.findings.lock().add(finding.why) {
             return;
         }
         let mut detail = String::<200>::new();
@@ -99,7 +129,7 @@ impl Context {
 
     /// Findings since the last call.
     pub fn take_findings(&self) -> u32 {
-        self.findings.swap(0, Ordering::Relaxed)
+        core::mem::take(&mut *self.findings.lock()).count
     }
 
     /// The outcome of a test whose only failures are findings.

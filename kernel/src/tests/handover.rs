@@ -108,7 +108,7 @@ fn read(context: &Context, counters: &[Counter; SERVERS], who: usize) {
 pub fn run(context: &Context) -> Outcome {
     let handed = Arc::new(AtomicU32::new(0));
     let (sum, shared) = (handed.clone(), context.clone());
-    let counters = [const { () }; SERVERS].map(|()| Counter::new());
+    let counters: [Counter; SERVERS] = core::array::from_fn(|_| Counter::new());
     let ncpu = context.ncpu;
     let wired = |who: usize| (who < ncpu).then_some(who);
     crew(&"handover", ncpu + SERVERS, wired, move |who| {

@@ -1,6 +1,7 @@
 //! What is tried on the devices, and the process that tries it.
 
 mod a1_large;
+mod arithmetic;
 mod bad_ends;
 mod bench;
 mod context;
@@ -8,6 +9,7 @@ mod cpu_state;
 mod crew;
 mod cycles;
 mod device;
+mod early;
 mod handover;
 mod ledger;
 mod migrate;
@@ -21,6 +23,7 @@ use heapless::{String, Vec};
 use mmu386_wire::{Line, exit};
 
 use crate::cmdline::Options;
+use crate::mmu::Fixes;
 use crate::oracle::Devices;
 use crate::proc::kproc;
 use crate::{clock, mmu, report};
@@ -30,13 +33,13 @@ use context::{Context, Outcome};
 struct Test {
     name: &'static str,
     /// Repairs without which it cannot end: the hazard is that it hangs.
-    needs: mmu::Fixes,
+    needs: &'static [Fixes],
     run: fn(&Context) -> Outcome,
 }
 
 impl Test {
     const fn new(name: &'static str, run: fn(&Context) -> Outcome) -> Test {
-        Test { name, needs: mmu::Fixes::NONE, run }
+        Test { name, needs: &[], run }
     }
 }
 
@@ -49,8 +52,11 @@ const TESTS: &[Test] = &[
     Test::new("a2-idle-flush", cycles::idle),
     Test::new("cycles-4k", cycles::run),
     Test::new("handover", handover::run),
-    Test { name: "b1-splhi-unmap", needs: mmu::Fixes::B1, run: splhi_unmap::alone },
-    Test { name: "b2-splhi-storm", needs: mmu::Fixes::B2, run: splhi_unmap::together },
+    Test::new("a7-early-boot", early::run),
+    Test::new("a9-arithmetic", arithmetic::run),
+    Test { name: "b1-splhi-unmap", needs: &[Fixes::B1], run: splhi_unmap::alone },
+    Test { name: "b1-splhi-storm", needs: &[Fixes::B1], run: splhi_unmap::together },
+    Test { name: "b2-lock-holder", needs: &[Fixes::B1, Fixes::B2], run: splhi_unmap::holding },
 ];
 
 /// Longest that a test may take, in seconds.
@@ -77,28 +83,30 @@ fn watch(index: usize) {
     LATE.store(late.max(1), Ordering::Relaxed);
 }
 
-/// Makes the process that runs the tests.
-pub fn start(options: Options, devices: Devices) {
-    kproc(&"tests", None, move || run(options, devices));
+pub use early::before_processes as early;
+
+/// Makes the process that runs the tests. `sights` is what `early` saw.
+pub fn start(options: Options, devices: Devices, sights: early::Sights) {
+    kproc(&"tests", None, move || run(options, devices, sights));
 }
 
 fn chosen(pattern: &str) -> Vec<usize, 16> {
     let fits = |test: &Test| {
         let asked = test.name.starts_with(pattern);
-        asked || (pattern == "all" && mmu::has(test.needs))
+        asked || (pattern == "all" && test.needs.iter().all(|fix| mmu::has(*fix)))
     };
     let all = TESTS.iter().enumerate();
     all.filter(|(_, test)| fits(test)).map(|(index, _)| index).collect()
 }
 
-fn run(options: Options, devices: Devices) {
+fn run(options: Options, devices: Devices, sights: early::Sights) {
     bad_ends::perhaps(&options.tests);
     let tests = chosen(&options.tests);
     let known = !tests.is_empty() || matches!(options.tests.as_str(), "none" | "bench");
     assert!(known, "command line: no test is called {}", options.tests);
     report::send(&Line::Plan { tests: tests.len() as u32 });
     crate::println!("seed={} rounds={}", options.seed, options.rounds);
-    let context = Context::new(&options, devices);
+    let context = Context::new(&options, devices, sights);
     let (mut passed, mut failed) = (0, 0);
     for index in tests {
         let test = &TESTS[index];

@@ -6,6 +6,7 @@ use crate::oracle::Register;
 use crate::{mmu, probe};
 
 const BYTES: usize = 4;
+const WRONG: &str = "a device register does not show its known value";
 
 fn cycle(context: &Context, register: &Register) {
     let Register { name, pa, value } = *register;
@@ -17,7 +18,7 @@ fn cycle(context: &Context, register: &Register) {
         if sight.word != Some(value) {
             let (hazard, cpu, expected) = ("A3", sight.cpu, value);
             let seen = sight.word.unwrap_or(0);
-            context.finding(&Finding { hazard, cpu, va, expected, seen, why: name });
+            context.finding(&Finding { hazard, cpu, va, expected, seen, why: WRONG });
         }
     }
     if let Err(error) = mmu::vunmap(va, BYTES) {
