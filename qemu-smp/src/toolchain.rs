@@ -38,6 +38,8 @@ pub enum Toolchain {
 
 /// Where Debian's packages put their programs.
 const DEBIAN_BIN: &str = "/usr/bin";
+/// The linker of Debian's lld: their Rust brings none of its own, unlike rustup's.
+const DEBIAN_LINKER: &str = "ld.lld";
 /// Below a sysroot: the workspace of `core`, `alloc` and `std`.
 const LIBRARY: &str = "lib/rustlib/src/rust/library";
 /// The oldest compiler that the workspace accepts (`rust-version` of Cargo.toml).
@@ -49,7 +51,13 @@ impl Toolchain {
         let active = || library(paths, Path::new("rustc")).map(Self::Active);
         let debian = || {
             let rustc = Path::new(DEBIAN_BIN).join("rustc");
-            library(paths, &rustc).map(Self::Debian).context("Debian's rustc-web and rust-web-src")
+            let linker = Path::new(DEBIAN_BIN).join(DEBIAN_LINKER);
+            library(paths, &rustc)
+                .and_then(|library| match linker.is_file() {
+                    true => Ok(Self::Debian(library)),
+                    false => bail!("there is no linker {}", linker.display()),
+                })
+                .context("Debian's rustc-web, rust-web-src and lld")
         };
         match choice {
             Choice::Rustup => active(),
@@ -97,6 +105,7 @@ impl Toolchain {
             let program = |name: &str| Path::new(DEBIAN_BIN).join(name);
             cargo.env("CARGO", program("cargo")).env("RUSTC", program("rustc"));
             cargo.env("RUSTDOC", program("rustdoc")).env_remove("RUSTUP_TOOLCHAIN");
+            cargo.env("CARGO_TARGET_I686_MMU386_LINKER", program(DEBIAN_LINKER));
         }
         cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", paths.kernel_target());
         cargo

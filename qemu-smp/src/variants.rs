@@ -32,6 +32,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_list_is_the_one_of_the_code() {
+        let repairs: Vec<&str> =
+            mmu386::variant::Fixes::EACH.iter().map(|(name, _)| *name).collect();
+        assert_eq!(REPAIRS, repairs);
+    }
+
+    #[test]
     fn an_unknown_variant_is_answered_with_the_list() {
         let error = check("fxied").unwrap_err().to_string();
         assert!(error.contains("`fxied`") && error.contains("fixed-a1"), "{error}");

@@ -73,7 +73,18 @@ fn four_cpus_are_online_within_2_seconds() {
 /// The control: a soak that cannot see Seed break would prove nothing about Fixed.
 #[test]
 fn seed_is_seen_to_break_on_4_cpus() {
-    let (status, report) = boot(&["--smp", "4", "--variant", "seed"]);
+    breaks_with_a1("seed");
+}
+
+/// The other control: with the repair of A1 taken out of Fixed, A1 is back.
+#[test]
+fn fixed_without_its_repair_of_a1_breaks_again() {
+    breaks_with_a1("fixed-a1");
+}
+
+#[track_caller]
+fn breaks_with_a1(variant: &str) {
+    let (status, report) = boot(&["--smp", "4", "--variant", variant]);
     assert_eq!(status, Some(1), "{report:#}");
     let findings = report["said"]["findings"].as_array().unwrap();
     assert!(findings.iter().any(|finding| finding["hazard"] == "A1"), "{report:#}");
@@ -110,7 +121,7 @@ fn a_triple_fault_is_called_one() {
 #[test]
 fn the_kernels_were_built() {
     let root: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/kernel");
-    for variant in ["seed", "fixed"] {
+    for variant in ["seed", "fixed", "fixed-a1"] {
         let elf = root.join(format!("{variant}.elf"));
         assert!(elf.is_file(), "{} is missing: `cargo smp test` builds it", elf.display());
     }

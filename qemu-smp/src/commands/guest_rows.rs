@@ -23,16 +23,24 @@ pub(super) fn failed(variant: &str, reason: String) -> Row {
     row(variant, HAZARD, Verdict::Inconclusive, Some(reason))
 }
 
-/// The rows of a boot: the planned one first, then one for every other hazard that showed.
-pub(super) fn rows(report: &Report) -> Vec<Row> {
+/// The rows of a boot: the planned one first, then one for every other hazard that showed, in this
+/// boot or, as `shown` says, in the boot of another variant.
+pub(super) fn rows(report: &Report, shown: &[String]) -> Vec<Row> {
     let variant = report.boot.variant.as_str();
     let of = |hazard: &str| -> Vec<&Finding> {
         report.said.findings.iter().filter(|finding| same_hazard(&finding.hazard, hazard)).collect()
     };
-    let others = report.said.hazards().into_iter().filter(|hazard| !same_hazard(hazard, HAZARD));
-    let hazards = [HAZARD.to_owned()].into_iter().chain(others);
+    let mut hazards = vec![HAZARD.to_owned()];
+    hazards.extend(report.said.hazards());
+    hazards.extend(shown.iter().cloned());
+    let mut seen = Vec::new();
+    hazards.retain(|hazard| {
+        let new = !seen.iter().any(|known: &String| same_hazard(known, hazard));
+        seen.push(hazard.clone());
+        new
+    });
     let mut rows: Vec<Row> =
-        hazards.map(|hazard| judged(report, variant, &hazard, &of(&hazard))).collect();
+        hazards.into_iter().map(|hazard| judged(report, variant, &hazard, &of(&hazard))).collect();
     for row in &mut rows {
         row.seconds = report.time.as_secs_f64();
         row.executions = 1;

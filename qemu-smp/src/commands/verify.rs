@@ -28,7 +28,8 @@ pub(super) fn run(paths: &Paths, choice: Choice, args: &Verify) -> Result<bool> 
         review.plan(guest_rows::planned(variant));
     }
     review.save()?;
-    let mut work = Work { paths, choice, args, review: &mut review };
+    let mut work =
+        Work { paths, choice, args, review: &mut review, built: Vec::new(), shown: Vec::new() };
     let ended = work.all();
     if let Err(error) = ended {
         review.trouble(format!("{error:#}"));
@@ -53,6 +54,8 @@ struct Work<'a> {
     review: &'a mut Review,
     /// Kernels of this run: what an earlier run left must not be measured.
     built: Vec<(String, PathBuf)>,
+    /// Hazards that the kernel showed on Seed, so that Fixed gets a row for each.
+    shown: Vec<String>,
 }
 
 impl Work<'_> {
@@ -118,7 +121,9 @@ impl Work<'_> {
         let result = self.boot_new(variant);
         match result {
             Ok(report) => {
-                for row in guest_rows::rows(&report) {
+                let rows = guest_rows::rows(&report, &self.shown);
+                self.shown.extend(report.said.hazards());
+                for row in rows {
                     self.review.put(row)?;
                 }
                 self.review.save()

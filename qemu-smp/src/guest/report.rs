@@ -85,7 +85,10 @@ impl Report {
     /// The same with the whole console.
     pub fn full_text(&self, symbols: &Symbols) -> String {
         let mut text = self.text(symbols);
-        let _ = writeln!(text, "command: {}\n--- console", self.command);
+        if let Some(Ok(registers)) = &self.registers {
+            let _ = writeln!(text, "--- info registers -a\n{registers}");
+        }
+        let _ = writeln!(text, "--- console");
         for line in &self.said.console {
             let _ = writeln!(text, "{line}");
         }
@@ -186,8 +189,14 @@ fn describe_registers(registers: &str, symbols: &Symbols, text: &mut String) {
             frame(text, "at", eip, &symbols.lines(eip));
         }
     }
-    let _ = writeln!(text, "  info registers -a:");
-    for line in registers.lines() {
+    let _ = writeln!(
+        text,
+        "  from QEMU's info registers (all of it is in the log file and the JSON report):"
+    );
+    let told = |line: &&str| {
+        ["CPU#", "EAX", "ESI", "EIP", "CR0"].iter().any(|name| line.starts_with(name))
+    };
+    for line in registers.lines().filter(told) {
         let _ = writeln!(text, "    | {line}");
     }
 }

@@ -37,8 +37,9 @@ const MANAGERS: &[Manager] = &[
     Manager { program: "brew", install: &["install"], qemu: "qemu", as_root: false },
 ];
 
-/// Debian's compiler for the kernel: the compiler, its sources, its cargo and its clippy.
-const DEBIAN_RUST: &[&str] = &["rustc-web", "rust-web-src", "cargo-web", "rust-web-clippy"];
+/// Debian's compiler for the kernel: the compiler, its sources, its cargo and its clippy,
+/// and a linker.
+const DEBIAN_RUST: &[&str] = &["rustc-web", "rust-web-src", "cargo-web", "rust-web-clippy", "lld"];
 
 /// How to install QEMU here; none if no known package manager is in PATH.
 pub(super) fn qemu() -> Option<Vec<Step>> {
