@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use alloc::boxed::Box;
+use mmu386::arch::Arch;
 use mmu386::error::{VmapError, VunmapError};
 use mmu386::state::System;
 pub use mmu386::variant::Fixes;
@@ -130,6 +131,11 @@ pub fn putmmu(va: usize, pa: usize) {
 /// Drops the user mappings of the process that calls.
 pub fn flushmmu() {
     switch::flushmmu(&PC);
+}
+
+/// The entry for `va` of the page directory that this CPU has loaded. Interrupts are off.
+pub fn loaded_pde(va: usize) -> u32 {
+    PC.load(PC.entry(PC.getcr3(), Pc::GEOMETRY.pdx(va as u32)))
 }
 
 /// Whether the variant has all of these repairs.

@@ -14,7 +14,7 @@ use crate::mach::{m, machno, machp, nmach, up};
 use crate::proc::{NPROC, Proc};
 use crate::spl::{Spin, splhi, splx};
 use crate::trap::VECTOR_PROBE;
-use crate::{apic, sched};
+use crate::{apic, mmu, sched};
 
 global_asm!(
     r#"
@@ -64,6 +64,18 @@ pub struct Sight {
     pub idle: bool,
     /// The word, `None` for a fault.
     pub word: Option<u32>,
+    /// The entry of the page directory that it had loaded, after the access.
+    pub pde: u32,
+}
+
+/// What this CPU sees at `va`.
+pub fn here(va: usize) -> Sight {
+    // One CPU's answer: no tick may move the process on.
+    let level = splhi();
+    let idle = m().up.load(Ordering::Relaxed).is_null();
+    let sight = Sight { cpu: machno(), idle, word: read(va), pde: mmu::loaded_pde(va) };
+    splx(level);
+    sight
 }
 
 const FAULT: u32 = 0;
@@ -78,6 +90,7 @@ struct Question {
     pending: AtomicU32,
     words: [AtomicU32; MAXMACH],
     how: [AtomicU32; MAXMACH],
+    pdes: [AtomicU32; MAXMACH],
 }
 
 static QUESTIONS: [Question; NPROC + 1] = [const {
@@ -86,6 +99,7 @@ static QUESTIONS: [Question; NPROC + 1] = [const {
         pending: AtomicU32::new(0),
         words: [const { AtomicU32::new(0) }; MAXMACH],
         how: [const { AtomicU32::new(0) }; MAXMACH],
+        pdes: [const { AtomicU32::new(0) }; MAXMACH],
     }
 }; NPROC + 1];
 
@@ -94,11 +108,11 @@ const DEADLINE_US: u64 = 10_000_000;
 
 impl Question {
     fn answer(&self) {
-        let me = machno();
-        let word = read(self.va.load(Ordering::Relaxed));
-        let idle = if m().up.load(Ordering::Relaxed).is_null() { IDLE } else { 0 };
+        let Sight { cpu: me, idle, word, pde } = here(self.va.load(Ordering::Relaxed));
+        let idle = if idle { IDLE } else { 0 };
         self.words[me].store(word.unwrap_or(0), Ordering::Relaxed);
         self.how[me].store(idle | word.map_or(FAULT, |_| READ), Ordering::Relaxed);
+        self.pdes[me].store(pde, Ordering::Relaxed);
         self.pending.fetch_and(!(1 << me), Ordering::SeqCst);
     }
 }
@@ -146,7 +160,8 @@ pub fn everywhere(va: usize) -> Vec<Sight, MAXMACH> {
         .map(|cpu| {
             let how = question.how[cpu].load(Ordering::Relaxed);
             let word = question.words[cpu].load(Ordering::Relaxed);
-            Sight { cpu, idle: how & IDLE != 0, word: (how & READ != 0).then_some(word) }
+            let pde = question.pdes[cpu].load(Ordering::Relaxed);
+            Sight { cpu, idle: how & IDLE != 0, word: (how & READ != 0).then_some(word), pde }
         })
         .collect()
 }

@@ -2,9 +2,10 @@
 
 use super::context::{Context, Finding};
 use super::ledger;
-use crate::layout::{BY2LARGE, BY2PG};
+use crate::layout::{BY2LARGE, BY2PG, PTESIZE, PTEVALID};
 use crate::mach::machno;
 use crate::oracle::tag;
+use crate::probe::Sight;
 use crate::{mmu, probe};
 
 /// A live mapping.
@@ -57,29 +58,46 @@ impl Mapping {
         (0..self.size).step_by(step)
     }
 
+    /// Which entry of the ledger explains that a CPU sees what it must not.
+    fn hazard(&self, sight: &Sight, otherwise: &'static str) -> &'static str {
+        let here = self.pa & !(BY2LARGE - 1);
+        let in_directory = sight.pde & (PTESIZE | PTEVALID) == PTESIZE | PTEVALID;
+        match sight.idle {
+            // The loaded directory has a copy: of old memory, or of any after vunmap.
+            _ if in_directory
+                && (otherwise == "V1" || sight.pde as usize & !(BY2LARGE - 1) != here) =>
+            {
+                "A1"
+            }
+            // Only its TLB has it, which it should have flushed.
+            true => "A2",
+            false => otherwise,
+        }
+    }
+
     /// Judges what one CPU saw at `offset` of this live mapping.
-    fn judge(&self, context: &Context, cpu: usize, offset: usize, word: Option<u32>) {
+    fn judge(&self, context: &Context, offset: usize, sight: &Sight) {
         let expected = tag(self.pa + offset);
-        if word == Some(expected) {
+        if sight.word == Some(expected) {
             return;
         }
-        let why = if word.is_some() { OTHER } else { LOST };
-        let hazard = if self.large() { "A1" } else { "A3" };
-        let (va, seen) = (self.va + offset, word.unwrap_or(0));
+        let why = if sight.word.is_some() { OTHER } else { LOST };
+        let hazard = self.hazard(sight, "A3");
+        let (cpu, va, seen) = (sight.cpu, self.va + offset, sight.word.unwrap_or(0));
         context.finding(&Finding { hazard, cpu, va, expected, seen, why });
     }
 
     /// Every page, on this CPU, in this process.
     pub fn check_here(&self, context: &Context) {
         for offset in self.offsets() {
-            self.judge(context, machno(), offset, probe::read(self.va + offset));
+            self.judge(context, offset, &probe::here(self.va + offset));
         }
     }
 
     /// One page, on every CPU.
     pub fn check_everywhere(&self, context: &Context, offset: usize) {
         for sight in probe::everywhere(self.va + offset) {
-            self.judge(context, sight.cpu, offset, sight.word);
+            self.judge(context, offset, &sight);
         }
     }
 
@@ -97,11 +115,7 @@ impl Mapping {
                 if sight.word != Some(old) {
                     continue;
                 }
-                let hazard = match (self.large(), sight.idle) {
-                    (true, _) => "A1",
-                    (false, true) => "A2",
-                    (false, false) => "V1",
-                };
+                let hazard = self.hazard(&sight, "V1");
                 let (cpu, va) = (sight.cpu, self.va + offset);
                 let (expected, seen) = (0, old);
                 context.finding(&Finding { hazard, cpu, va, expected, seen, why: STALE });

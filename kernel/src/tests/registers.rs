@@ -16,7 +16,8 @@ fn cycle(context: &Context, register: &Register) {
     };
     for sight in probe::everywhere(va) {
         if sight.word != Some(value) {
-            let (hazard, cpu, expected) = ("A3", sight.cpu, value);
+            let hazard = if sight.idle { "A2" } else { "A3" };
+            let (cpu, expected) = (sight.cpu, value);
             let seen = sight.word.unwrap_or(0);
             context.finding(&Finding { hazard, cpu, va, expected, seen, why: WRONG });
         }
