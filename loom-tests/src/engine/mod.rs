@@ -3,9 +3,9 @@
 //! Nothing outside this folder names loom. Another engine has to offer what is here.
 
 mod choice;
+pub mod learnt;
 mod owned;
 mod word;
-pub mod written;
 
 pub use choice::Choice;
 pub use loom::thread::{park, spawn, yield_now};

@@ -9,7 +9,8 @@ use loom::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use loom::thread::{Thread, current};
 use mmu386::arch::WordName;
 
-use super::{Mode, fence, mode, written};
+use super::learnt::{self, Learnt};
+use super::{Mode, fence, mode};
 
 /// Who may access a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +29,10 @@ enum Cell {
 struct Inner {
     name: WordName,
     cell: Cell,
-    /// No execution so far has stored to the word: see [`written`](super::written).
+    /// No execution so far has stored to the word: see [`learnt`](super::learnt).
     constant: bool,
+    /// Some execution has done a LOCKed operation on the word.
+    locked: bool,
     /// What the word holds now, in the order of the execution. Walkers of other CPUs and oracles
     /// read it; it is no access of the machine.
     now: StdAtomicU32,
@@ -50,7 +53,8 @@ impl Word {
         Self(Arc::new(Inner {
             name,
             cell,
-            constant: !written::is(name),
+            constant: !learnt::is(name, Learnt::Written),
+            locked: learnt::is(name, Learnt::Locked),
             now: StdAtomicU32::new(value),
             waiters: Mutex::new(Vec::new()),
         }))
@@ -85,6 +89,11 @@ impl Word {
             (Cell::Shared(atom), Mode::Rmw) => {
                 atom.swap(value, AcqRel);
             }
+            // loom lets a store land between the halves of a read-modify-write (#254), as if a lock
+            // could be released in the midst of being taken. Stored by an exchange, it cannot.
+            (Cell::Shared(atom), Mode::AsWritten) if self.0.locked => {
+                atom.swap(value, Release);
+            }
             (Cell::Shared(atom), Mode::AsWritten) => atom.store(value, Release),
             (Cell::Owned(watched), _) => watched.with_mut(|_| ()),
         }
@@ -104,6 +113,9 @@ impl Word {
     fn locked(&self, op: impl FnOnce(&AtomicU32) -> u32, new: impl FnOnce(u32) -> u32) -> u32 {
         match &self.0.cell {
             Cell::Shared(atom) => {
+                if !self.0.locked {
+                    learnt::note(self.0.name, Learnt::Locked);
+                }
                 // A LOCKed instruction drains the store buffer and orders both ways.
                 fence();
                 let old = op(atom);
@@ -121,7 +133,7 @@ impl Word {
     /// Notes the new value and wakes who waits for a change.
     fn became(&self, value: u32) -> u32 {
         if self.0.constant {
-            written::note(self.0.name);
+            learnt::note(self.0.name, Learnt::Written);
         }
         let old = self.0.now.swap(value, Relaxed);
         if value != old {

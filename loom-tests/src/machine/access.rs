@@ -103,6 +103,7 @@ impl<V: Variant> Cpu<V> {
         self.store(&proc.state, DEAD);
         mmurelease(self, proc, 0);
         self.spllo();
+        self.gone.set(true);
         self.machine.vacant[self.id()].swap(1);
     }
 }

@@ -34,6 +34,10 @@ pub struct Cpu<V: Variant> {
     pub(super) preempt: Choice,
     pub(super) preempted: Cell<bool>,
     pub(super) in_interrupt: Cell<bool>,
+    /// What the last tick that wrote nothing has read: as long as that is unchanged, so is its end.
+    pub(super) idle_tick: RefCell<Vec<(Word, u32)>>,
+    /// The thread's process has died, and somebody else may run on the CPU.
+    pub(super) gone: Cell<bool>,
     /// Words that the current tick has read, and whether it has written any.
     pub(super) recording: RefCell<Option<Recording>>,
     pub(super) _variant: PhantomData<V>,
@@ -58,6 +62,8 @@ impl<V: Variant> Cpu<V> {
             preempt: Choice::new(0),
             preempted: Cell::new(false),
             in_interrupt: Cell::new(false),
+            idle_tick: RefCell::new(Vec::new()),
+            gone: Cell::new(false),
             recording: RefCell::new(None),
             _variant: PhantomData,
         }

@@ -62,14 +62,20 @@ impl<V: Variant> Cpu<V> {
     pub(super) fn wait(&self, seen: &[(&Word, u32)]) {
         let mut seen: Vec<(Word, u32)> = seen.iter().map(|&(w, v)| (w.clone(), v)).collect();
         if self.machine.cpu(self.id()).lo && !self.in_interrupt.get() {
-            if self.take_ipi() {
+            // Looking costs no step here: a kick that comes later finds the watcher.
+            if self.machine.ipi[self.id()].now() != 0 && self.take_ipi() {
                 return;
             }
-            let tick = self.take_tick();
-            if tick.wrote {
-                return;
+            if self.idle_tick.borrow().iter().any(|(word, value)| word.now() != *value)
+                || self.idle_tick.borrow().is_empty()
+            {
+                let tick = self.take_tick();
+                self.idle_tick.replace(if tick.wrote { Vec::new() } else { tick.read });
+                if tick.wrote {
+                    return;
+                }
             }
-            seen.extend(tick.read);
+            seen.extend(self.idle_tick.borrow().iter().cloned());
             seen.push((self.machine.ipi[self.id()].clone(), 0));
         }
         if let Some((word, value)) = seen.first() {

@@ -26,7 +26,7 @@ use mmu386::state::{Mach, Page, Proc, System};
 use mmu386::variant::Variant;
 
 use crate::counterexample::{Counterexample, Log, Step};
-use crate::engine::{Sharing, Word, written};
+use crate::engine::{Sharing, Word, learnt};
 use crate::oracle::ledger::Ledger;
 use memory::Memory;
 use tlb::Tlb;
@@ -126,7 +126,7 @@ impl<V: Variant> Machine<V> {
     /// A machine with all CPUs online on their own page directories, with interrupts on, running
     /// nothing. `fault` is put in once set-up is over.
     pub fn boot(config: Config) -> Booted<V> {
-        written::set_up_from_here();
+        learnt::set_up_from_here();
         let memory = Memory::new(config.cpus);
         let word = |what, n, value| Word::new(WordName::Other(what, n), value, Sharing::Shared);
         let machine = Arc::new(Self {

@@ -8,7 +8,7 @@ use mmu386::switch::mmuswitch;
 use mmu386::variant::Variant;
 
 use super::{Booted, Cpu, Machine};
-use crate::engine::{Choice, explore_from_here, spawn, written};
+use crate::engine::{Choice, explore_from_here, learnt, spawn};
 use crate::oracle::audit;
 
 /// How a CPU waits for a word to change.
@@ -82,7 +82,7 @@ impl<V: Variant> Booted<V> {
         machine.present.store(scripts.len(), Relaxed);
         machine.running.store(true, Relaxed);
         machine.log.clear();
-        written::explored_from_here();
+        learnt::explored_from_here();
         let mut choices: Vec<Choice> = Vec::new();
         for script in scripts {
             let mut cpu = Cpu::new(machine.clone(), script.cpu);
@@ -115,6 +115,9 @@ fn follow<V: Variant>(cpu: &Cpu<V>, body: Option<Box<dyn FnOnce(&Cpu<V>)>>) {
     if let Some(body) = body {
         body(cpu);
         machine.busy.fetch_add(u32::MAX);
+        if cpu.gone.get() {
+            return;
+        }
     }
     machine.cpu(cpu.id()).lo = true;
     loop {

@@ -25,7 +25,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a page; another runs a process that has used it and takes interrupts.",
             seed: None,
             mutants: &[NO_FLUSH],
-            bounds: [None, None],
+            bounds: [Some(4), None],
             body: for_variant!(one_unmapper),
         },
         Model {
@@ -47,7 +47,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a page; another is idle, but its interrupt handlers have used the page.",
             seed: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
-            bounds: [None, None],
+            bounds: [Some(4), None],
             body: for_variant!(idle_cpu),
         },
         Model {
@@ -69,7 +69,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a page that a running CPU and an idle CPU have used.",
             seed: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
-            bounds: [Some(3), Some(3)],
+            bounds: [Some(2), Some(2)],
             body: for_variant!(three_cpus_one_unmapper),
         },
         Model {
@@ -91,7 +91,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a page with interrupts off; the other takes interrupts.",
             seed: Some(STUCK),
             mutants: &[Mutant::Without("b1", STUCK)],
-            bounds: [None, None],
+            bounds: [Some(4), None],
             body: for_variant!(unmap_with_interrupts_off),
         },
         Model {
@@ -113,7 +113,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a page while it holds a lock that the other spins on with interrupts off.",
             seed: Some(STUCK),
             mutants: &[Mutant::Without("b2", STUCK)],
-            bounds: [None, None],
+            bounds: [Some(4), None],
             body: for_variant!(unmap_while_holding_a_lock),
         },
         Model {
@@ -124,7 +124,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "CPU 0 unmaps a page before it runs any process; another CPU has used the page.",
             seed: Some(STALE),
             mutants: &[Mutant::Without("a7", STALE), NO_FLUSH],
-            bounds: [None, None],
+            bounds: [Some(4), None],
             body: for_variant!(early_boot),
         },
     ]

@@ -23,7 +23,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a large page; the other's loaded page directory has a copy of the entry.",
             seed: Some(COPY),
             mutants: &[Mutant::Without("a1", COPY)],
-            bounds: [None, None],
+            bounds: [Some(4), None],
             body: for_variant!(large_page_in_use),
         },
         Model {
@@ -67,7 +67,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "CPU 0, running on the master, faults on a large page while another CPU unmaps it.",
             seed: Some(BACK),
             mutants: &[Mutant::Without("a6", BACK)],
-            bounds: [None, None],
+            bounds: [Some(4), None],
             body: for_variant!(sync_into_the_master),
         },
     ]
