@@ -5,7 +5,8 @@ use heapless::String;
 /// What the kernel is asked to do.
 #[derive(Clone)]
 pub struct Options {
-    /// Which tests: a prefix of names, or `all`, or one of the ways to end badly.
+    /// Which tests: a prefix of names, `all`, `none`, `bench`, or one of the ways to end badly:
+    /// `hang`, `panic`, `fault`, `overflow`, `triplefault`, `lostcpu`.
     pub tests: String<32>,
     /// Rounds of each test; 0 for the test's own number.
     pub rounds: u32,

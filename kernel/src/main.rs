@@ -93,7 +93,10 @@ extern "C" fn boot_main(magic: u32, info: u32) -> ! {
     mmu::init();
     proc::init();
 
-    let platform = platform::discover();
+    let mut platform = platform::discover();
+    if options.tests.as_str() == "lostcpu" {
+        platform.cpus.push(platform::NO_SUCH_CPU).expect("room for a CPU that is not there");
+    }
     pages::init(platform.cpus.len());
     apic::init(platform.lapic);
     apic::enable();

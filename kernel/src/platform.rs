@@ -29,6 +29,8 @@ pub struct Platform {
     pub pm_port: u16,
 }
 
+/// A LAPIC id that no CPU has, for the test that a CPU which does not come up is missed.
+pub const NO_SUCH_CPU: u8 = 0xFE;
 const MADT_ENABLED: u32 = 1;
 
 /// Reads the tables. CPU 0 only, before any other CPU starts.

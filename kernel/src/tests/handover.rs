@@ -57,7 +57,7 @@ fn serve(context: &Context, counter: &Counter, who: usize) -> u32 {
         return 0;
     };
     let mut rng = context.rng(who);
-    let mut limit = context.limit(u32::MAX - 1, 1500);
+    let mut limit = context.limit(300, 1500);
     let mut number = 0;
     while limit.next() {
         let mapping = Mapping::new(context, pages.page(rng.below(pages.count)), BY2PG);
