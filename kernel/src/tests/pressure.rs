@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::context::{Context, Finding, Outcome};
-use super::crew::crew;
+use super::crew::{Barrier, crew};
 use super::device::{Pages, pages_for};
 use crate::layout::{BY2LARGE, PTEWRITE};
 use crate::mach::{machno, up};
@@ -59,6 +59,7 @@ pub fn run(context: &Context) -> Outcome {
     while limit.next() {
         rounds += 1;
         let (shared, moved) = (shared.clone(), moved.clone());
+        let hoarded = Barrier::new(workers + 1);
         crew(
             &"pressure",
             workers + 1,
@@ -66,12 +67,19 @@ pub fn run(context: &Context) -> Outcome {
             move |who| {
                 if who == workers {
                     let hoard: Vec<_> = (0..pages::free()).filter_map(|_| pages::take()).collect();
+                    let before = pages::slept();
+                    hoarded.wait();
+                    // Every worker needs a page table, and there is none: some must go to sleep.
+                    while pages::slept() == before {
+                        sched::relax();
+                    }
                     for frame in hoard {
                         pages::freepage(frame);
                         sched::sched();
                     }
                     return;
                 }
+                hoarded.wait();
                 work(&shared, first, who);
                 let up = up().expect("a process runs");
                 moved.fetch_add(up.migrations.load(Ordering::Relaxed), Ordering::Relaxed);
