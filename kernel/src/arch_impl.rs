@@ -131,7 +131,8 @@ impl Arch for Pc {
     }
 
     fn putcr3(&self, pdb: Frame) {
-        // SAFETY: the MMU code loads directories that it made from this CPU's own or readied for it.
+        // SAFETY: the MMU code loads directories that it made from this CPU's own, or readied for
+        // it.
         unsafe { paging::putcr3(pdb.pa()) };
     }
 

@@ -17,7 +17,6 @@ pub struct RawIlock {
 // SAFETY: `held` is a test-and-set lock, acquire on entry and release on exit, so at most one
 // holder exists at a time.
 unsafe impl RawMutex for RawIlock {
-    #[allow(clippy::declare_interior_mutable_const)]
     const INIT: Self = RawIlock { held: AtomicBool::new(false), low: AtomicBool::new(false) };
     type GuardMarker = GuardNoSend;
 

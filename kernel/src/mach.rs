@@ -69,9 +69,7 @@ impl Mach {
     }
 }
 
-#[allow(clippy::declare_interior_mutable_const)]
-const NIL: AtomicPtr<Mach> = AtomicPtr::new(null_mut());
-static MACHS: [AtomicPtr<Mach>; MAXMACH] = [NIL; MAXMACH];
+static MACHS: [AtomicPtr<Mach>; MAXMACH] = [const { AtomicPtr::new(null_mut()) }; MAXMACH];
 static NMACH: AtomicUsize = AtomicUsize::new(0);
 
 /// This CPU's page. Whatever is read through it later is of the CPU that reads.

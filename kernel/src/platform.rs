@@ -113,7 +113,10 @@ impl Handler for Firmware {
 
     fn unmap_physical_region<T>(_region: &PhysicalMapping<Self, T>) {}
 
-    memory!(read_u8 write_u8 u8, read_u16 write_u16 u16, read_u32 write_u32 u32, read_u64 write_u64 u64);
+    memory! {
+        read_u8 write_u8 u8, read_u16 write_u16 u16,
+        read_u32 write_u32 u32, read_u64 write_u64 u64
+    }
     ports! {
         read_io_u8 write_io_u8 u8, inb outb;
         read_io_u16 write_io_u16 u16, inw outw;

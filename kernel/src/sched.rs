@@ -167,18 +167,14 @@ fn pick(mach: &Mach) -> Option<&'static Proc> {
     Some(p)
 }
 
-/// Gives the CPU away; comes back on this or another one.
+/// Gives the CPU away; comes back on this or another one. Called by the process itself, or for it
+/// by the tick.
 pub fn sched() {
     let level = splhi();
     let p = up().expect("sched: no process");
     // SAFETY: interrupts are off, so this CPU's scheduler stack is the one that entered `p`.
     unsafe { switch_stack(p.sp.as_ptr(), m().sched_sp.load(Ordering::Relaxed)) };
     splx(level);
-}
-
-/// The tick's part: interrupts are off, were on in the process.
-pub fn preempt() {
-    sched();
 }
 
 /// Whether another process could run on this CPU now.

@@ -68,8 +68,8 @@ pub fn stop() -> ! {
     }
 }
 
-/// Paces a wait loop: `pause` in every turn. Where vCPUs outnumber cores it is what makes an emulator
-/// leave the waiter's code, and others get their share.
+/// Paces a wait loop: `pause` in every turn. Where vCPUs outnumber cores it is what makes an
+/// emulator leave the waiter's code, and others get their share.
 #[derive(Default)]
 pub struct Spin(u32);
 

@@ -58,7 +58,7 @@ vectors:
     .set vector, 0
     .rept 256
     .balign 16
-    .if (vector != 8) && (vector != 10) && (vector != 11) && (vector != 12) && (vector != 13) && (vector != 14) && (vector != 17)
+    .if (vector != 8) && (vector < 10 || vector > 14) && (vector != 17)
     push 0
     .endif
     push vector
@@ -175,7 +175,7 @@ fn interrupt(vector: u8, ureg: &Ureg) {
             tests::watchdog();
             // Interrupts were on: no ilock is held, and the stack is a process's if there is one.
             if ureg.eflags & IF != 0 && up().is_some() {
-                sched::preempt();
+                sched::sched();
             }
         }
         VECTOR_SHOOTDOWN => {
@@ -207,7 +207,8 @@ fn die(ureg: &Ureg, va: usize, what: &str) -> ! {
     panic::die(
         &regs,
         format_args!(
-            "{what}: trap {} error {:#x} eflags {:#x} eax {:#x} ebx {:#x} ecx {:#x} edx {:#x} esi {:#x} edi {:#x}",
+            "{what}: trap {} error {:#x} eflags {:#x} \
+             eax {:#x} ebx {:#x} ecx {:#x} edx {:#x} esi {:#x} edi {:#x}",
             ureg.trap,
             ureg.ecode,
             ureg.eflags,

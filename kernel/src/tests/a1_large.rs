@@ -83,7 +83,8 @@ pub fn run(context: &Context) -> Outcome {
     });
     let (rounds, reused) = (rounds.load(Ordering::Relaxed), reused.load(Ordering::Relaxed));
     let mut outcome = context.outcome(format_args!(
-        "{rounds} times 4 MB of video memory, then 4 MB of shared memory, {reused} times at the same address, {people} processes"
+        "{rounds} times 4 MB of video memory, then 4 MB of shared memory, \
+         {reused} times at the same address, {people} processes"
     ));
     // Without reuse of the address the scenario says nothing.
     outcome.failures += u32::from(reused == 0);

@@ -1,5 +1,5 @@
-//! Ways to end badly, for the harness to prove that it notices. One more, `lostcpu`, is a CPU in the
-//! list that is not there, and ends before there are processes.
+//! Ways to end badly, for the harness to prove that it notices. One more, `lostcpu`, is a CPU in
+//! the list that is not there, and ends before there are processes.
 
 use core::hint::black_box;
 

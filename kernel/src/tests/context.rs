@@ -94,8 +94,8 @@ impl Context {
         Rng((self.seed ^ 0x9E37_79B9).wrapping_mul(2 * who as u32 + 1) | 1)
     }
 
-    /// When a loop of at most `rounds` rounds or `ms` milliseconds ends. Rounds that the command line asks
-    /// for have no limit of time but the watchdog's.
+    /// When a loop of at most `rounds` rounds or `ms` milliseconds ends. Rounds that the command
+    /// line asks for have no limit of time but the watchdog's.
     pub fn limit(&self, rounds: u32, ms: u64) -> Limit {
         let asked = self.rounds != 0;
         Limit {

@@ -20,8 +20,8 @@ pub struct Sights {
     unmapped: Vec<Sight, MAXMACH>,
 }
 
-/// Maps a page, has every CPU use it, and unmaps it. CPU 0, interrupts off, `up` nil; the other CPUs
-/// idle. Judged later, when the plan has been told.
+/// Maps a page, has every CPU use it, and unmaps it. CPU 0, interrupts off, `up` nil; the other
+/// CPUs idle. Judged later, when the plan has been told.
 pub fn before_processes(devices: &Devices) -> Sights {
     let Some(range) = devices.ivshmem.as_ref().or(devices.framebuffer.as_ref()) else {
         return Sights::default();
@@ -41,7 +41,8 @@ pub fn before_processes(devices: &Devices) -> Sights {
     Sights { va, pa, mapped, unmapped: probe::everywhere(va) }
 }
 
-/// Without B1 a CPU waits for its own interrupt, and interrupts are off; the seed does not wait here.
+/// Without B1 a CPU waits for its own interrupt, and interrupts are off; the seed does not wait
+/// here.
 fn waits_for_itself() -> bool {
     mmu::has(Fixes::A7) && !mmu::has(Fixes::B1)
 }

@@ -90,7 +90,8 @@ pub fn run(context: &Context) -> Outcome {
     // Dead processes' directories stay in the CPUs' pools, at most ten each.
     let lost = free.saturating_sub(pages::free() + 10 * context.ncpu);
     let mut outcome = context.outcome(format_args!(
-        "{rounds} rounds of {workers} processes, newpage slept {slept} times, {} migrations, {lost} pages lost",
+        "{rounds} rounds of {workers} processes, newpage slept {slept} times, \
+         {} migrations, {lost} pages lost",
         moves.load(Ordering::Relaxed)
     ));
     outcome.failures += lost as u32 + u32::from(slept == 0);
