@@ -87,6 +87,20 @@ impl<V: Variant> Cpu<V> {
         self.machine.log.push(self.id(), op);
     }
 
+    /// MACHADDR is read through the loaded page directory \[M6\]; it must show this CPU's page.
+    fn expect_own_mach(&self) {
+        let entry = self.machine.memory.entry(self.getcr3(), GEOMETRY.kzero).now();
+        let shown = private_of(entry);
+        if shown != Some(self.id()) {
+            let whose = match shown {
+                Some(n) => format!("that of cpu {n}"),
+                None => format!("what entry {entry:#x} names"),
+            };
+            let id = self.id();
+            oracle::broken(Property::U2, &format!("cpu {id} takes {whose} for its own Mach"));
+        }
+    }
+
     fn stored(&self, word: &Word, old: u32) {
         if let Some(recording) = &mut *self.recording.borrow_mut() {
             recording.wrote = true;
@@ -161,21 +175,7 @@ impl<V: Variant> Arch for Cpu<V> {
         if self.faulty(Fault::MachKept) {
             return self.kept.get();
         }
-        // MACHADDR is read through the loaded page directory [M6].
-        let entry = self.machine.memory.entry(self.getcr3(), GEOMETRY.kzero).now();
-        if private_of(entry) != Some(self.id()) {
-            oracle::broken(
-                Property::U2,
-                &format!(
-                    "cpu {} takes {} for its own Mach",
-                    self.id(),
-                    match private_of(entry) {
-                        Some(n) => format!("that of cpu {n}"),
-                        None => format!("what entry {entry:#x} names"),
-                    }
-                ),
-            );
-        }
+        self.expect_own_mach();
         self.id()
     }
 
@@ -230,6 +230,7 @@ impl<V: Variant> Arch for Cpu<V> {
         fence();
         self.machine.cpu(self.id()).cr3 = pdb;
         self.note(Op::Cr3(pdb.pa()));
+        self.expect_own_mach();
         self.flush_tlb(None);
         fence();
     }

@@ -6,13 +6,11 @@ use mmu386::variant::Variant;
 
 use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Config, Fault, Machine, Script, Wait, device};
-use crate::oracle::Property::{P2, U2, V1};
+use crate::oracle::Property::{P2, U2};
 
-const RACE: Break = Break { property: P2, sign: "two CPUs touch" };
-const WRONG_M: Break = Break { property: U2, sign: "" };
+const WRONG_M: Break = Break { property: U2, sign: "its own Mach" };
 
 pub(super) fn models() -> Vec<Model> {
-    let _ = (WRONG_M, V1);
     vec![Model {
         name: "pool-migration",
         property: P2,
@@ -22,7 +20,7 @@ pub(super) fn models() -> Vec<Model> {
                 another CPU, map a user page, may be preempted anywhere, and die, giving the page \
                 directory to the pool of whatever CPU they die on.",
         seed: None,
-        mutants: &[Mutant::On(Fault::SplhiIgnored, RACE), Mutant::On(Fault::MachKept, RACE)],
+        mutants: &[Mutant::On(Fault::SplhiIgnored, WRONG_M), Mutant::On(Fault::MachKept, WRONG_M)],
         bounds: [Some(2), Some(2)],
         body: for_variant!(pool_migration),
     }]

@@ -6,12 +6,13 @@ use mmu386::variant::Variant;
 use super::handshake::machine;
 use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Config, Fault, GEOMETRY, Machine, Script, Wait, device};
-use crate::oracle::Property::{V1, V2};
+use crate::oracle::Property::{E2, L1, V1, V2};
 
 const COPY: Break = Break { property: V1, sign: "a stale large entry is left" };
 const BACK: Break = Break { property: V1, sign: "the entry is back in the master" };
 const REUSED: Break = Break { property: V2, sign: "still being unmapped" };
-const TWICE: Break = Break { property: V2, sign: "mapped to" };
+const STUCK: Break = Break { property: L1, sign: "no CPU can go on" };
+const OVERWRITTEN: Break = Break { property: E2, sign: "reused before it was released" };
 
 pub(super) fn models() -> Vec<Model> {
     vec![
@@ -23,7 +24,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a large page; the other's loaded page directory has a copy of the entry.",
             seed: Some(COPY),
             mutants: &[Mutant::Without("a1", COPY)],
-            bounds: [Some(4), None],
+            bounds: [None, None],
             body: for_variant!(large_page_in_use),
         },
         Model {
@@ -55,7 +56,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "Two CPUs map a page each: vmaplock must keep them apart.",
             seed: None,
-            mutants: &[Mutant::On(Fault::SwapNotLocked, TWICE)],
+            mutants: &[Mutant::On(Fault::SwapNotLocked, STUCK)],
             bounds: [None, None],
             body: for_variant!(two_mappers),
         },
@@ -66,8 +67,8 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "CPU 0, running on the master, faults on a large page while another CPU unmaps it.",
             seed: Some(BACK),
-            mutants: &[Mutant::Without("a6", BACK)],
-            bounds: [Some(4), None],
+            mutants: &[Mutant::Without("a6", OVERWRITTEN)],
+            bounds: [None, None],
             body: for_variant!(sync_into_the_master),
         },
     ]
