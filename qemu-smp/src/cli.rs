@@ -133,7 +133,8 @@ pub struct BootArgs {
     /// When the guest is declared hanging, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     pub deadline: u64,
-    /// Which of the kernel's tests: all, boot, or one that must fail: hang, panic, triplefault.
+    /// Which of the kernel's tests: all, the beginning of a name, or one that has to fail: hang,
+    /// panic, fault, overflow, triplefault, lostcpu.
     #[arg(long, default_value = "all", value_parser = word)]
     pub tests: String,
     /// How many rounds of each test.
@@ -141,7 +142,7 @@ pub struct BootArgs {
     pub rounds: Option<u32>,
     /// Seed of the kernel's random choices.
     #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
+    pub seed: Option<u32>,
     /// Measure vunmap, too.
     #[arg(long)]
     pub bench: bool,

@@ -21,7 +21,7 @@ pub const OVERRIDE: &str = "SMP_MODELS";
 /// How long a model may run if nobody says otherwise.
 pub const DEFAULT_SECONDS: u64 = 240;
 /// How much longer than its own limit a model may take before it is stopped.
-const OVERTIME: Duration = Duration::from_secs(20);
+const OVERTIME: Duration = Duration::from_secs(10);
 
 /// How loom sees shared memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -208,7 +208,7 @@ fn row(job: &Job, said: &Captured) -> Row {
     }
     // The name under which it can be run again.
     row.model.clone_from(&job.model.name);
-    let fits = said.success() == (row.verdict == row.expected.verdict());
+    let fits = said.success() == (row.expected());
     if !fits {
         let why = format!(
             "its row says {}, its exit status says otherwise ({})",
@@ -216,6 +216,9 @@ fn row(job: &Job, said: &Captured) -> Row {
             said.ending()
         );
         return lost(Verdict::Inconclusive, &why);
+    }
+    if row.reason.is_none() && !matches!(row.verdict, Verdict::Holds | Verdict::Broken) {
+        row.reason = row.more.get("note").and_then(|note| note.as_str()).map(str::to_owned);
     }
     if row.replay.is_empty() {
         row.replay = job.replay();

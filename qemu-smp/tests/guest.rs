@@ -117,6 +117,30 @@ fn a_triple_fault_is_called_one() {
     assert_eq!(report["problems"][0]["kind"], "reset", "{report:#}");
 }
 
+#[test]
+fn a_fault_and_an_overflow_are_panics_with_an_address() {
+    for tests in ["fault", "overflow"] {
+        let (status, report) = boot(&["--smp", "2", "--tests", tests]);
+        assert_eq!(status, Some(1));
+        assert_eq!(report["problems"][0]["kind"], "panic", "{report:#}");
+        assert_ne!(report["said"]["panic"]["regs"][2], 0, "no CR2: {report:#}");
+        assert!(report["backtrace"].to_string().contains("bad_ends.rs"), "{report:#}");
+    }
+}
+
+#[test]
+fn a_cpu_that_does_not_come_up_is_named() {
+    let (status, report) = boot(&["--smp", "2", "--tests", "lostcpu", "--deadline", "15"]);
+    assert_eq!(status, Some(1));
+    assert!(report["summary"].to_string().contains("did not come up"), "{report:#}");
+}
+
+#[test]
+fn a_test_that_the_kernel_does_not_know_is_no_pass() {
+    let (status, report) = boot(&["--smp", "1", "--tests", "nonsense", "--deadline", "15"]);
+    assert_eq!(status, Some(1), "{report:#}");
+}
+
 /// Says plainly what is missing when this program is run without `cargo smp test`.
 #[test]
 fn the_kernels_were_built() {

@@ -52,8 +52,7 @@ pub(super) fn run(
 
 /// A row on one line.
 fn line(row: &Row) -> String {
-    let expected =
-        if row.verdict == row.expected.verdict() { "as expected" } else { "NOT EXPECTED" };
+    let expected = if row.expected() { "as expected" } else { "NOT EXPECTED" };
     let reason = row.reason.as_deref().map_or(String::new(), |reason| format!(": {reason}"));
     format!(
         "{:<12} {expected:<12} {} on {} ({}): {} executions, {:.1} s, {}{reason}",

@@ -53,9 +53,7 @@ pub(super) fn run(paths: &Paths, args: &cli::Models) -> Result<bool> {
         rows.iter().for_each(print_finding);
         println!("{}", table(&rows));
     }
-    Ok(!interrupted()
-        && rows.len() == jobs.len()
-        && rows.iter().all(|row| row.verdict == row.expected.verdict()))
+    Ok(!interrupted() && rows.len() == jobs.len() && rows.iter().all(|row| row.expected()))
 }
 
 fn list(models: &[Model], json: bool) -> Result<bool> {

@@ -28,7 +28,7 @@ pub struct Boot {
     /// How many rounds of each test, if not the kernel's own choice.
     pub rounds: Option<u32>,
     /// Seed of the kernel's random choices, if not its own.
-    pub seed: Option<u64>,
+    pub seed: Option<u32>,
     /// Whether to measure vunmap.
     pub bench: bool,
     /// Further arguments for QEMU.

@@ -77,7 +77,7 @@ fn properties(rows: &[Row]) -> Markup {
 
 fn cell(row: Option<&Row>) -> Markup {
     let Some(row) = row else { return html! { td.muted { "not run" } } };
-    let unexpected = row.verdict != row.expected.verdict();
+    let unexpected = !row.expected();
     html! {
         td.unexpected[unexpected] {
             strong class=(row.verdict.word()) { (row.verdict.word()) }

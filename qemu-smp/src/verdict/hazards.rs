@@ -16,15 +16,15 @@ pub const LEDGER: &[(&str, &str)] = &[
     ("C2", "flag against switch"),
 ];
 
-/// What must be found on Seed before anything counts: engine and hazard. A suite that finds less
-/// than this has lost its teeth, whatever it says about Fixed.
-pub const REQUIRED: &[(&str, &str)] = &[
-    ("loom", "A1"),
-    ("loom", "A2"),
-    ("loom", "A3"),
-    ("loom", "A4"),
-    ("loom", "B1"),
-    ("qemu", "A1"),
+/// What must be found on Seed before anything counts: engine, mode and hazard. A suite that finds
+/// less than this has lost its teeth, whatever it says about Fixed.
+pub const REQUIRED: &[(&str, &str, &str)] = &[
+    ("loom", "rmw", "A1"),
+    ("loom", "rmw", "A2"),
+    ("loom", "rmw", "A3"),
+    ("loom", "rmw", "A4"),
+    ("loom", "rmw", "B1"),
+    ("qemu", "tcg", "A1"),
 ];
 
 /// The name of a hazard.

@@ -51,15 +51,16 @@ pub fn judge(plan: &[Planned], rows: &[Row]) -> Vec<String> {
     for row in rows {
         wrong.extend(judge_row(row));
     }
-    for (engine, hazard) in REQUIRED {
+    for (engine, mode, hazard) in REQUIRED {
         let found = |row: &&Row| {
             row.engine == *engine
+                && row.mode == *mode
                 && row.variant == SEED
                 && same_hazard(&row.hazard, hazard)
                 && row.verdict == Verdict::Broken
         };
         if !rows.iter().any(|row| found(&row)) {
-            wrong.push(format!("{hazard} must be found on {SEED} by {engine}, and was not"));
+            wrong.push(format!("{hazard} must be found on {SEED} by {engine} {mode}, and was not"));
         }
     }
     wrong
@@ -69,7 +70,7 @@ fn judge_row(row: &Row) -> Option<String> {
     let name =
         format!("{} {} on {} ({})", row.model, row.property, row.variant, row.engine_and_mode());
     let why = row.reason.as_deref().map_or(String::new(), |reason| format!(": {reason}"));
-    match (row.verdict, row.expected) {
+    match (row.verdict, &row.expected) {
         (Verdict::Cut | Verdict::Inconclusive, _) => {
             Some(format!("{name}: {}{why}", row.verdict.word()))
         }
@@ -79,6 +80,9 @@ fn judge_row(row: &Row) -> Option<String> {
         }
         (Verdict::Broken, Expected::Holds) => {
             Some(format!("{name}: broken, where it should hold{why}"))
+        }
+        (verdict, Expected::Other(word)) => {
+            Some(format!("{name}: {}, where it should be {word}", verdict.word()))
         }
         (Verdict::Broken, _) if row.counterexample.is_none() => {
             Some(format!("{name}: broken without a counterexample"))
@@ -95,7 +99,7 @@ mod tests {
     use super::super::Counterexample;
     use super::*;
 
-    fn row(engine: &str, hazard: &str, variant: &str) -> Row {
+    fn row(engine: &str, mode: &str, hazard: &str, variant: &str) -> Row {
         let broken = variant == SEED;
         Row {
             id: String::new(),
@@ -103,7 +107,7 @@ mod tests {
             hazard: hazard.to_owned(),
             variant: variant.to_owned(),
             engine: engine.to_owned(),
-            mode: "m".to_owned(),
+            mode: mode.to_owned(),
             model: format!("model-{hazard}"),
             cpus: 2,
             preemption_bound: None,
@@ -122,7 +126,7 @@ mod tests {
     fn good() -> (Vec<Planned>, Vec<Row>) {
         let pairs = REQUIRED
             .iter()
-            .flat_map(|(engine, hazard)| [SEED, FIXED].map(|v| row(engine, hazard, v)));
+            .flat_map(|(engine, mode, hazard)| [SEED, FIXED].map(|v| row(engine, mode, hazard, v)));
         let rows: Vec<Row> = pairs.collect();
         let planned = |row: &Row| Planned {
             engine: row.engine.clone(),
@@ -181,8 +185,34 @@ mod tests {
         let (mut plan, mut rows) = good();
         plan.retain(|planned| planned.model != "model-B1");
         rows.retain(|row| row.hazard != "B1");
-        assert_eq!(judge(&plan, &rows), ["B1 must be found on seed by loom, and was not"]);
+        assert_eq!(judge(&plan, &rows), ["B1 must be found on seed by loom rmw, and was not"]);
         assert!(!judge(&[], &[]).is_empty());
+    }
+
+    #[test]
+    fn a_required_finding_as_written_does_not_count() {
+        let (mut plan, mut rows) = good();
+        for index in [0, 1] {
+            plan[index].mode = "as-written".to_owned();
+            rows[index].mode = "as-written".to_owned();
+        }
+        assert_eq!(judge(&plan, &rows), ["A1 must be found on seed by loom rmw, and was not"]);
+    }
+
+    #[test]
+    fn where_nothing_is_claimed_an_answer_is_still_needed() {
+        assert!(spoilt(0, |row| row.expected = Expected::Either).is_empty());
+        assert_eq!(
+            spoilt(1, |row| (row.verdict, row.expected) = (Verdict::Broken, Expected::Either))
+                .len(),
+            1
+        );
+        assert_eq!(
+            spoilt(1, |row| (row.verdict, row.expected) = (Verdict::Cut, Expected::Either)).len(),
+            1
+        );
+        let otherwise = Expected::Other("broken as V1: stale".to_owned());
+        assert_eq!(spoilt(0, |row| row.expected = otherwise.clone()).len(), 1);
     }
 
     #[test]

@@ -30,21 +30,49 @@ impl Verdict {
 }
 
 /// What a verdict should be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum Expected {
     /// Nothing should break it.
     Holds,
     /// A finding is expected.
     Broken,
+    /// Nothing is claimed: as written, loom may miss the finding.
+    Either,
+    /// Something that a verdict alone cannot fulfil, such as to be broken in another way.
+    Other(String),
 }
 
 impl Expected {
-    /// The verdict that fulfils it.
-    pub fn verdict(self) -> Verdict {
+    /// Whether a verdict is the expected one. A run without an answer never is.
+    pub fn is(&self, verdict: Verdict) -> bool {
         match self {
-            Self::Holds => Verdict::Holds,
-            Self::Broken => Verdict::Broken,
+            Self::Holds => verdict == Verdict::Holds,
+            Self::Broken => verdict == Verdict::Broken,
+            Self::Either => matches!(verdict, Verdict::Holds | Verdict::Broken),
+            Self::Other(_) => false,
+        }
+    }
+}
+
+impl From<String> for Expected {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "holds" => Self::Holds,
+            "broken" => Self::Broken,
+            "either" => Self::Either,
+            _ => Self::Other(word),
+        }
+    }
+}
+
+impl From<Expected> for String {
+    fn from(expected: Expected) -> Self {
+        match expected {
+            Expected::Holds => "holds".to_owned(),
+            Expected::Broken => "broken".to_owned(),
+            Expected::Either => "either".to_owned(),
+            Expected::Other(word) => word,
         }
     }
 }
@@ -106,7 +134,7 @@ pub struct Row {
     /// Most preemptions of an execution; none for no bound.
     #[serde(default)]
     pub preemption_bound: Option<u32>,
-    /// Whether every execution within the bound was seen.
+    /// Whether every execution was seen, without a bound.
     #[serde(default)]
     pub exhaustive: bool,
     /// Executions; for qemu, boots.
@@ -140,9 +168,13 @@ impl Row {
             ("qemu", ..) => "sampled".to_owned(),
             (_, None, true) => "exhaustive".to_owned(),
             (_, None, false) => "not exhaustive".to_owned(),
-            (_, Some(bound), true) => format!("<= {bound} preemptions"),
-            (_, Some(bound), false) => format!("<= {bound} preemptions, not exhaustive"),
+            (_, Some(bound), _) => format!("<= {bound} preemptions"),
         }
+    }
+
+    /// Whether the verdict is the expected one.
+    pub fn expected(&self) -> bool {
+        self.expected.is(self.verdict)
     }
 
     /// Engine and mode.

@@ -38,7 +38,7 @@ pub fn table(rows: &[Row]) -> String {
 
 /// A verdict with its executions, marked if it is not what was expected.
 fn cell(row: &Row) -> String {
-    let mark = if row.verdict == row.expected.verdict() { "" } else { " (!)" };
+    let mark = if row.expected() { "" } else { " (!)" };
     let what = if row.engine == "qemu" { "boots" } else { "exec" };
     match row.verdict {
         Verdict::Holds | Verdict::Broken => {
