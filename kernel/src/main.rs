@@ -15,6 +15,18 @@
 //! | [`arch_impl`], [`mmu`], [`variant`] | mmu386 on this machine |
 //! | [`serial`], [`report`] | what people and the harness read |
 //! | [`pci`], [`oracle`], [`tests`] | devices, and what is tried on them |
+//!
+//! # Command line
+//!
+//! `tests=all` runs every test that the variant can end, a prefix those whose names begin so, `none`
+//! none; `bench=1` measures afterwards. `rounds=`, `seed=` and `samples=` are numbers. Test names
+//! begin with the hazard that they are about, where they are about one. `hang`, `panic`, `fault`,
+//! `overflow`, `triplefault` and `lostcpu` end badly on purpose.
+//!
+//! # Addresses
+//!
+//! [`layout`] is Plan 9's, with three additions above the one-to-one window, which ends at 240 MB:
+//! kernel stacks with holes between them, a window for CPU 0 at boot, and the platform's registers.
 #![no_std]
 #![no_main]
 

@@ -68,7 +68,7 @@ pub fn holding(context: &Context) -> Outcome {
     let Some(pages) = pages_for(context, 0, 1) else {
         return Outcome::new(1, format_args!("no device memory to map"));
     };
-    let lock = Lock::<Pc>::new(WordName::VmapLock);
+    let lock = Lock::<Pc>::new(WordName::Other("lock held over vunmap", 0));
     let unmaps = Arc::new(AtomicU32::new(0));
     let (sum, shared) = (unmaps.clone(), context.clone());
     crew(&"lock-holder", context.ncpu, Some, move |who| {
