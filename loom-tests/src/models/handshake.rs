@@ -25,7 +25,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a page; another runs a process that has used it and takes interrupts.",
             seed: None,
             mutants: &[NO_FLUSH],
-            bounds: [Some(4), None],
+            bounds: [Some(3), None],
             body: for_variant!(one_unmapper),
         },
         Model {
@@ -47,7 +47,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a page; another is idle, but its interrupt handlers have used the page.",
             seed: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
-            bounds: [None, None],
+            bounds: [Some(3), None],
             body: for_variant!(idle_cpu),
         },
         Model {
@@ -58,7 +58,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "Two CPUs unmap a page each that both have used; each must serve the other while it waits.",
             seed: Some(STALE),
             mutants: &[Mutant::Without("a4", STALE), NO_FLUSH],
-            bounds: [Some(3), Some(3)],
+            bounds: [Some(3), Some(2)],
             body: for_variant!(two_unmappers),
         },
         Model {
@@ -80,7 +80,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "Two CPUs unmap a page each that an idle third CPU and they themselves have used.",
             seed: Some(STALE),
             mutants: &[Mutant::Without("a2", STALE), NO_FLUSH],
-            bounds: [Some(2), Some(2)],
+            bounds: [Some(2), Some(1)],
             body: for_variant!(three_cpus_two_unmappers),
         },
         Model {
@@ -154,7 +154,7 @@ fn one_unmapper_waiting<V: Variant>(wait: Wait) {
     let machine = machine::<V>(2, 2, wait);
     let va = page_in_use(&machine, 2, 0);
     machine.start(vec![
-        Script::new(0, move |cpu| cpu.vunmap(va, BY2PG).expect("the range is whole")),
+        Script::new(0, move |cpu| cpu.vunmap(va, BY2PG).expect("the range is whole")).ticking(),
         Script::new(1, move |cpu| {
             cpu.touch(va);
         })
@@ -174,7 +174,7 @@ fn idle_cpu<V: Variant>() {
     let machine = machine::<V>(2, 1, Wait::Park);
     let va = page_in_use(&machine, 2, 0);
     machine.start(vec![
-        Script::new(0, move |cpu| cpu.vunmap(va, BY2PG).expect("the range is whole")),
+        Script::new(0, move |cpu| cpu.vunmap(va, BY2PG).expect("the range is whole")).ticking(),
         Script::rest(1),
     ]);
 }
@@ -184,7 +184,7 @@ fn two_unmappers<V: Variant>() {
     let first = page_in_use(&machine, 2, 0);
     let second = page_in_use(&machine, 2, 1);
     machine.start(vec![
-        Script::new(0, move |cpu| cpu.vunmap(first, BY2PG).expect("the range is whole")),
+        Script::new(0, move |cpu| cpu.vunmap(first, BY2PG).expect("the range is whole")).ticking(),
         Script::new(1, move |cpu| cpu.vunmap(second, BY2PG).expect("the range is whole")),
     ]);
 }
@@ -193,7 +193,7 @@ fn three_cpus_one_unmapper<V: Variant>() {
     let machine = machine::<V>(3, 2, Wait::Park);
     let va = page_in_use(&machine, 3, 0);
     machine.start(vec![
-        Script::new(0, move |cpu| cpu.vunmap(va, BY2PG).expect("the range is whole")),
+        Script::new(0, move |cpu| cpu.vunmap(va, BY2PG).expect("the range is whole")).ticking(),
         Script::rest(1),
         Script::rest(2),
     ]);

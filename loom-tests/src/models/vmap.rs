@@ -24,7 +24,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a large page; the other's loaded page directory has a copy of the entry.",
             seed: Some(COPY),
             mutants: &[Mutant::Without("a1", COPY)],
-            bounds: [None, None],
+            bounds: [Some(3), None],
             body: for_variant!(large_page_in_use),
         },
         Model {
@@ -35,7 +35,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a large page; the other sleeps with a copy in its page directory, and comes back.",
             seed: Some(COPY),
             mutants: &[Mutant::Without("a1", COPY)],
-            bounds: [Some(3), Some(3)],
+            bounds: [Some(3), None],
             body: for_variant!(large_page_switched_out),
         },
         Model {
@@ -68,7 +68,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "CPU 0, running on the master, faults on a large page while another CPU unmaps it.",
             seed: Some(BACK),
             mutants: &[Mutant::Without("a6", OVERWRITTEN)],
-            bounds: [None, None],
+            bounds: [Some(3), None],
             body: for_variant!(sync_into_the_master),
         },
     ]
@@ -80,7 +80,7 @@ fn large_page_in_use<V: Variant>() {
     let va = machine.cpu(0).vmap(device(0), size).expect("VMAP is empty");
     assert!(machine.cpu(1).touch(va), "the page is mapped");
     machine.start(vec![
-        Script::new(0, move |cpu| cpu.vunmap(va, size).expect("the range is whole")),
+        Script::new(0, move |cpu| cpu.vunmap(va, size).expect("the range is whole")).ticking(),
         Script::rest(1),
     ]);
 }
@@ -91,8 +91,8 @@ fn large_page_switched_out<V: Variant>() {
     let va = machine.cpu(0).vmap(device(0), size).expect("VMAP is empty");
     assert!(machine.cpu(1).touch(va), "the page is mapped");
     machine.start(vec![
-        Script::new(0, move |cpu| cpu.vunmap(va, size).expect("the range is whole")),
-        Script::new(1, |cpu| cpu.sleep()),
+        Script::new(0, move |cpu| cpu.vunmap(va, size).expect("the range is whole")).ticking(),
+        Script::new(1, |cpu| cpu.sleep()).ticking(),
     ]);
 }
 
@@ -101,11 +101,12 @@ fn address_reuse<V: Variant>() {
     let old = machine.cpu(0).vmap(device(0), BY2PG).expect("VMAP is empty");
     assert!(machine.cpu(1).touch(old), "the page is mapped");
     machine.start(vec![
-        Script::new(0, move |cpu| cpu.vunmap(old, BY2PG).expect("the range is whole")),
+        Script::new(0, move |cpu| cpu.vunmap(old, BY2PG).expect("the range is whole")).ticking(),
         Script::new(1, |cpu| {
             let new = cpu.vmap(device(1), BY2PG).expect("there is room for two");
             cpu.touch(new);
-        }),
+        })
+        .ticking(),
     ]);
 }
 
@@ -117,6 +118,7 @@ fn two_mappers<V: Variant>() {
         Script::new(n, move |cpu| {
             cpu.vmap(device(n as u32 + 1), BY2PG).expect("there is room for three");
         })
+        .ticking()
     };
     machine.start(vec![map(0), map(1)]);
 }
@@ -129,7 +131,7 @@ fn sync_into_the_master<V: Variant>() {
     let size = GEOMETRY.large_page();
     let va = machine.cpu(1).vmap(device(0), size).expect("VMAP is empty");
     machine.start(vec![
-        Script::new(0, move |cpu| cpu.fault(va)),
-        Script::new(1, move |cpu| cpu.vunmap(va, size).expect("the range is whole")),
+        Script::new(0, move |cpu| cpu.fault(va)).ticking(),
+        Script::new(1, move |cpu| cpu.vunmap(va, size).expect("the range is whole")).ticking(),
     ]);
 }
