@@ -208,16 +208,14 @@ fn row(job: &Job, said: &Captured) -> Row {
     }
     // The name under which it can be run again.
     row.model.clone_from(&job.model.name);
-    let fits = said.success() == (row.expected());
-    if !fits {
-        let why = format!(
-            "its row says {}, its exit status says otherwise ({})",
-            row.verdict.word(),
-            said.ending()
-        );
+    let answered = matches!(row.verdict, Verdict::Holds | Verdict::Broken);
+    if answered && said.success() != row.expected() {
+        let verdict = row.verdict.word();
+        let why =
+            format!("its row says {verdict}, its exit status says otherwise ({})", said.ending());
         return lost(Verdict::Inconclusive, &why);
     }
-    if row.reason.is_none() && !matches!(row.verdict, Verdict::Holds | Verdict::Broken) {
+    if row.reason.is_none() && !answered {
         row.reason = row.more.get("note").and_then(|note| note.as_str()).map(str::to_owned);
     }
     if row.replay.is_empty() {
