@@ -143,6 +143,7 @@ impl Report {
             "problems": self.outcome.problems,
             "seconds": self.time.as_secs_f64(),
             "said": self.said,
+            "at": self.said.panic.as_ref().map(|panic| symbols.lines(panic.regs[0])),
             "backtrace": self.said.panic.as_ref().map(backtrace),
             "registers": self.registers.as_ref().and_then(|registers| registers.as_ref().ok()),
             "qemu": self.complaints,
