@@ -110,6 +110,9 @@ pub fn fault() -> Option<Fault> {
     RUN.get().and_then(|run| run.options.fault)
 }
 
+/// Set for a process that must take every word for written.
+const NO_CONSTANTS: &str = "MMU386_NO_CONSTANTS";
+
 /// Fewer executions than this mean that a model explored nothing.
 const FEWEST: u64 = 1;
 
@@ -138,8 +141,11 @@ pub fn explore(model: Model, options: Options) -> ! {
         check(run, Some(fewer), body);
     }
     loop {
+        if std::env::var_os(NO_CONSTANTS).is_none() {
+            learnt::apply();
+        }
         check(run, bound, body);
-        if learnt::complete() {
+        if learnt::sound() {
             break;
         }
     }
@@ -153,7 +159,6 @@ pub fn explore(model: Model, options: Options) -> ! {
 fn check(run: &'static Run, bound: Option<usize>, body: fn()) {
     run.bound.store(bound.unwrap_or(usize::MAX), Relaxed);
     run.executions.store(0, Relaxed);
-    learnt::apply();
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = bound;
     builder.max_branches = 20_000;
@@ -254,6 +259,16 @@ fn as_expected(
     }
 }
 
+/// Runs this program again in place of this process, taking every word for written.
+fn start_over() -> ! {
+    use std::os::unix::process::CommandExt;
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_default();
+    let error = std::process::Command::new(program).args(arguments).env(NO_CONSTANTS, "1").exec();
+    eprintln!("models: cannot start over: {error}");
+    std::process::exit(1)
+}
+
 fn finish(
     verdict: Verdict,
     property: Option<Property>,
@@ -263,6 +278,9 @@ fn finish(
     // Kept until the process ends: whoever comes second has nothing to add.
     let _last_word = LAST_WORD.lock();
     let run = run();
+    if !learnt::sound() && verdict != Verdict::Cut {
+        start_over();
+    }
     let bound = run.bound.load(Relaxed);
     let summary = counterexample.as_ref().map_or("", |c| &c.summary);
     let (good, expected) = as_expected(run, verdict, property, summary);

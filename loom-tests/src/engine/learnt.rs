@@ -2,10 +2,12 @@
 //!
 //! In RMW mode a load is a read-modify-write, so two CPUs that read a word nobody writes look as if
 //! the order of their reads mattered, and the explorer tries both. A word that no execution stores
-//! to is therefore read by plain loads, which are exact for it. Which words those are is learnt: all
-//! are taken for constants at first, a store to one takes it off the list, and an exploration during
-//! which the list changed does not count and is done again. So it is with the words that LOCKed
-//! operations are done on, which as-written mode has to store to in a way of their own.
+//! to is therefore read by plain loads, which are exact for it. Which words those are is learnt: the
+//! first exploration takes every word for written, later ones take those for constants that none so
+//! far has stored to. An exploration that stores to such a constant does not count: it is done again,
+//! and if it breaks a property, the process starts over and takes every word for written. So it is
+//! with the words that LOCKed operations are done on, which as-written mode has to store to in a way
+//! of their own.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -22,16 +24,20 @@ pub(super) enum Learnt {
     Locked,
 }
 
-/// What is known, and how much of it the current exploration goes by: an exploration must not change
-/// its mind between executions.
+/// What is known, and what the current exploration goes by: it must not change its mind between
+/// executions. Without anything to go by, it takes everything for true.
 #[derive(Default)]
 struct Known {
     all: HashSet<(WordName, Learnt)>,
-    applied: HashSet<(WordName, Learnt)>,
+    applied: Option<HashSet<(WordName, Learnt)>>,
 }
 
 static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 static EXPLORED: AtomicBool = AtomicBool::new(false);
+
+fn known() -> MutexGuard<'static, Known> {
+    KNOWN.lock().expect("no panic while it is held")
+}
 
 /// Set-up begins: its stores come before all that is explored.
 pub fn set_up_from_here() {
@@ -43,30 +49,29 @@ pub fn explored_from_here() {
     EXPLORED.store(true, Relaxed);
 }
 
-fn known() -> MutexGuard<'static, Known> {
-    KNOWN.lock().expect("no panic while it is held")
-}
-
-/// Starts an exploration, which goes by all that is known now.
+/// Starts an exploration that goes by all that is known now.
 pub fn apply() {
     let mut known = known();
-    known.applied = known.all.clone();
+    known.applied = Some(known.all.clone());
 }
 
-/// Whether the last exploration went by all that is known now. If not, it does not count.
-pub fn complete() -> bool {
+/// Whether the current exploration has met nothing that contradicts what it goes by.
+pub fn sound() -> bool {
     let known = known();
-    known.applied.len() == known.all.len()
+    known.applied.as_ref().is_none_or(|applied| applied.len() == known.all.len())
 }
 
 /// Whether the current exploration is to go by this.
 pub(super) fn is(name: WordName, what: Learnt) -> bool {
-    known().applied.contains(&(name, what))
+    known().applied.as_ref().is_none_or(|applied| applied.contains(&(name, what)))
 }
 
-/// Makes this known of the word, unless it happens in set-up.
+/// Whether set-up is over: only then is something learnt.
+pub(super) fn explored() -> bool {
+    EXPLORED.load(Relaxed)
+}
+
+/// Makes this known of the word.
 pub(super) fn note(name: WordName, what: Learnt) {
-    if EXPLORED.load(Relaxed) {
-        known().all.insert((name, what));
-    }
+    known().all.insert((name, what));
 }

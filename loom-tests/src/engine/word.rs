@@ -1,7 +1,8 @@
 //! Words of the model's memory.
 
-use std::sync::atomic::{AtomicU32 as StdAtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32 as StdAtomicU32, Ordering::Relaxed};
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::AtomicU32;
@@ -29,10 +30,12 @@ enum Cell {
 struct Inner {
     name: WordName,
     cell: Cell,
-    /// No execution so far has stored to the word: see [`learnt`](super::learnt).
+    /// No execution so far has stored to the word: see [`learnt`].
     constant: bool,
     /// Some execution has done a LOCKed operation on the word.
     locked: bool,
+    /// What this execution has made known: that the word is stored to, and by LOCKed operations.
+    noted: [AtomicBool; 2],
     /// What the word holds now, in the order of the execution. Walkers of other CPUs and oracles
     /// read it; it is no access of the machine.
     now: StdAtomicU32,
@@ -41,7 +44,7 @@ struct Inner {
 
 /// A 32-bit word of memory.
 #[derive(Clone)]
-pub struct Word(Arc<Inner>);
+pub struct Word(Rc<Inner>);
 
 impl Word {
     /// A word that holds `value`.
@@ -50,11 +53,12 @@ impl Word {
             Sharing::Shared => Cell::Shared(AtomicU32::new(value)),
             Sharing::Owned => Cell::Owned(UnsafeCell::new(())),
         };
-        Self(Arc::new(Inner {
+        Self(Rc::new(Inner {
             name,
             cell,
             constant: !learnt::is(name, Learnt::Written),
             locked: learnt::is(name, Learnt::Locked),
+            noted: [const { AtomicBool::new(false) }; 2],
             now: StdAtomicU32::new(value),
             waiters: Mutex::new(Vec::new()),
         }))
@@ -71,7 +75,22 @@ impl Word {
     }
 
     /// A plain load.
+    ///
+    /// # Panics
+    /// If the engine returns an old value in RMW mode, which promises the latest.
     pub fn load(&self) -> u32 {
+        let value = self.read();
+        if mode() == Mode::Rmw && value != self.now() && learnt::sound() {
+            panic!(
+                "RMW mode read {value:#x} from {:?}, which holds {:#x}",
+                self.0.name,
+                self.now()
+            );
+        }
+        value
+    }
+
+    fn read(&self) -> u32 {
         match (&self.0.cell, mode()) {
             (Cell::Shared(atom), Mode::Rmw) if !self.0.constant => atom.fetch_add(0, AcqRel),
             (Cell::Shared(atom), Mode::Rmw) => atom.load(Acquire),
@@ -113,9 +132,7 @@ impl Word {
     fn locked(&self, op: impl FnOnce(&AtomicU32) -> u32, new: impl FnOnce(u32) -> u32) -> u32 {
         match &self.0.cell {
             Cell::Shared(atom) => {
-                if !self.0.locked {
-                    learnt::note(self.0.name, Learnt::Locked);
-                }
+                self.note(Learnt::Locked);
                 // A LOCKed instruction drains the store buffer and orders both ways.
                 fence();
                 let old = op(atom);
@@ -130,11 +147,19 @@ impl Word {
         }
     }
 
+    fn note(&self, what: Learnt) {
+        let noted = &self.0.noted[what as usize];
+        if learnt::explored()
+            && matches!(self.0.cell, Cell::Shared(_))
+            && !noted.swap(true, Relaxed)
+        {
+            learnt::note(self.0.name, what);
+        }
+    }
+
     /// Notes the new value and wakes who waits for a change.
     fn became(&self, value: u32) -> u32 {
-        if self.0.constant {
-            learnt::note(self.0.name, Learnt::Written);
-        }
+        self.note(Learnt::Written);
         let old = self.0.now.swap(value, Relaxed);
         if value != old {
             let mut waiters = self.0.waiters.lock().expect("no panic while it is held");

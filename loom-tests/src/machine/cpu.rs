@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use mmu386::arch::{Arch, Owned, Spl, WordName};
@@ -21,7 +21,7 @@ use crate::oracle::{self, Property};
 ///
 /// The kernel's `m` is a constant address that shows another page on each CPU; so is this handle.
 pub struct Cpu<V: Variant> {
-    pub(super) machine: Arc<Machine<V>>,
+    pub(super) machine: Rc<Machine<V>>,
     id: Cell<usize>,
     /// Where `m` was first looked at; only for [`Fault::MachKept`].
     kept: Cell<usize>,
@@ -51,7 +51,7 @@ pub(super) struct Recording {
 }
 
 impl<V: Variant> Cpu<V> {
-    pub(super) fn new(machine: Arc<Machine<V>>, id: usize) -> Self {
+    pub(super) fn new(machine: Rc<Machine<V>>, id: usize) -> Self {
         Self {
             machine,
             id: Cell::new(id),

@@ -16,8 +16,8 @@ pub use start::{Script, Wait};
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::{Arc, Mutex};
 
 use mmu386::arch::{Arch, WordName};
 use mmu386::layout::{Frame, Geometry};
@@ -100,7 +100,7 @@ trait Witness {
     fn end(&self) -> Vec<String>;
 }
 
-impl<V: Variant> Witness for Arc<Machine<V>> {
+impl<V: Variant> Witness for Rc<Machine<V>> {
     fn steps(&self) -> Vec<Step> {
         self.log.steps()
     }
@@ -112,7 +112,7 @@ impl<V: Variant> Witness for Arc<Machine<V>> {
 
 thread_local! {
     /// The machine of the current execution. All threads of the engine share one OS thread.
-    static CURRENT: RefCell<Weak<dyn Witness>> = RefCell::new(Weak::<Arc<Machine<mmu386::variant::Seed>>>::new());
+    static CURRENT: RefCell<Weak<dyn Witness>> = RefCell::new(Weak::<Rc<Machine<mmu386::variant::Seed>>>::new());
 }
 
 /// The current execution as a counterexample to `property`.
@@ -129,7 +129,7 @@ impl<V: Variant> Machine<V> {
         learnt::set_up_from_here();
         let memory = Memory::new(config.cpus);
         let word = |what, n, value| Word::new(WordName::Other(what, n), value, Sharing::Shared);
-        let machine = Arc::new(Self {
+        let machine = Rc::new(Self {
             config,
             fault: crate::run::fault(),
             machs: (0..config.cpus).map(|n| Mach::new(n, memory::mach_pdb(n))).collect(),
@@ -177,7 +177,7 @@ impl<V: Variant> Machine<V> {
 
 /// A machine in set-up. Dropped at the end of the execution's first thread.
 pub struct Booted<V: Variant> {
-    machine: Arc<Machine<V>>,
+    machine: Rc<Machine<V>>,
     _witness: Rc<dyn Witness>,
 }
 

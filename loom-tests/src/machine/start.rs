@@ -1,6 +1,6 @@
 //! From set-up to the explored part: what each CPU does, and when it is over.
 
-use std::sync::Arc;
+use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use mmu386::arch::Arch;
@@ -20,13 +20,15 @@ pub enum Wait {
     Spin,
 }
 
+type Body<V> = Box<dyn FnOnce(&Cpu<V>)>;
+
 /// What one thread of control does.
 pub struct Script<V: Variant> {
     cpu: usize,
     ticks: usize,
     wakes: usize,
     preempts: usize,
-    body: Option<Box<dyn FnOnce(&Cpu<V>)>>,
+    body: Option<Body<V>>,
 }
 
 impl<V: Variant> Script<V> {
@@ -110,8 +112,8 @@ impl<V: Variant> Booted<V> {
     }
 }
 
-fn follow<V: Variant>(cpu: &Cpu<V>, body: Option<Box<dyn FnOnce(&Cpu<V>)>>) {
-    let machine: &Arc<Machine<V>> = &cpu.machine;
+fn follow<V: Variant>(cpu: &Cpu<V>, body: Option<Body<V>>) {
+    let machine: &Rc<Machine<V>> = &cpu.machine;
     if let Some(body) = body {
         body(cpu);
         machine.busy.fetch_add(u32::MAX);

@@ -240,7 +240,7 @@ fn two_unmappers_interrupts_off<V: Variant>() {
 fn unmap_while_holding_a_lock<V: Variant>() {
     let machine = machine::<V>(2, 2, Wait::Park);
     let va = page_in_use(&machine, 2, 0);
-    let lock = std::sync::Arc::new(Lock::new(WordName::Other("a driver's lock", 0)));
+    let lock = std::rc::Rc::new(Lock::new(WordName::Other("a driver's lock", 0)));
     let theirs = lock.clone();
     machine.start(vec![
         Script::new(0, move |cpu| {
