@@ -83,13 +83,12 @@ pub(super) fn crates(paths: &Paths, choice: Choice) -> State {
     }
 }
 
-/// The command that fetches what the library's workspace names; empty where it brings its own.
+/// The command that fetches what the library's workspace names. Debian's sources bring those crates
+/// along, but -Zbuild-std looks for them in cargo's cache all the same.
 fn library_fetch(paths: &Paths, choice: Choice) -> Vec<String> {
     let Ok(toolchain) = Toolchain::find(paths, choice) else { return Vec::new() };
-    if toolchain.library().join("vendor").is_dir() {
-        return Vec::new();
-    }
-    let manifest = toolchain.library().join("Cargo.toml");
-    let words = ["cargo", "fetch", "--locked", "--quiet", "--manifest-path"];
-    words.iter().map(|&word| word.to_owned()).chain([manifest.display().to_string()]).collect()
+    let cargo = toolchain.cargo(paths, "fetch").get_program().to_string_lossy().into_owned();
+    let manifest = toolchain.library().join("Cargo.toml").display().to_string();
+    let rest = ["fetch", "--locked", "--quiet", "--manifest-path"].map(str::to_owned);
+    [cargo].into_iter().chain(rest).chain([manifest]).collect()
 }

@@ -27,7 +27,6 @@ impl World {
         }
         fs::write(world.path("kernel/i686-mmu386.json"), "{}").unwrap();
         fs::create_dir_all(world.path("target/kernel")).unwrap();
-        fs::create_dir_all(world.path("sysroot/lib/rustlib/src/rust/library/vendor")).unwrap();
         fs::create_dir_all(world.path("sysroot/lib/rustlib/src/rust/library/core")).unwrap();
         fs::write(world.path("sysroot/lib/rustlib/src/rust/library/core/Cargo.toml"), "").unwrap();
         fs::create_dir_all(world.path("bin")).unwrap();
