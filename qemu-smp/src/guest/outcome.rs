@@ -80,6 +80,18 @@ impl Outcome {
         Self { problems }
     }
 
+    /// QEMU leaves in the same way after a reset and when somebody terminates it; in the latter case
+    /// it says so.
+    pub fn was_it_really_a_reset(&mut self, complaints: &[String]) {
+        let Some(said) = complaints.iter().find(|line| line.contains("terminating on signal"))
+        else {
+            return;
+        };
+        for problem in self.problems.iter_mut().filter(|problem| **problem == Problem::Reset) {
+            *problem = Problem::Qemu(said.clone());
+        }
+    }
+
     /// Whether the run is a true pass.
     pub fn passed(&self) -> bool {
         self.problems.is_empty()
@@ -281,6 +293,9 @@ mod tests {
         let outcome = judge(&good(2), exited(0));
         assert_eq!(outcome.problems, [Problem::Reset]);
         assert!(outcome.summary().contains("triple fault"));
+        let mut outcome = outcome;
+        outcome.was_it_really_a_reset(&["qemu: terminating on signal 15 from pid 1".to_owned()]);
+        assert!(matches!(outcome.problems[..], [Problem::Qemu(_)]));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::qemu::{self, Accel, Qemu};
 use super::{Outcome, Report, Symbols, Transcript, qmp};
 use crate::paths::Paths;
-use crate::process::{Ended, Lines, Running, read_lines};
+use crate::process::{Ended, Lines, Running, interrupted, read_lines};
 
 /// What is to be booted, and how.
 #[derive(Debug, Clone)]
@@ -93,17 +93,23 @@ pub fn boot(paths: &Paths, boot: &Boot, elf: &Path, mut look: impl FnMut(&str)) 
             }
         }
     };
-    let ended = running.wait(begun + boot.deadline, || {
+    let mut ended = running.wait(begun + boot.deadline, || {
         drain();
         false
     })?;
+    if interrupted() {
+        // A terminal may have interrupted QEMU as well, which then leaves as after a reset.
+        ended = Ended::Interrupted;
+    }
     let registers = (ended == Ended::Deadline)
         .then(|| qmp::registers(&socket).map_err(|error| format!("{error:#}")));
     running.stop();
     readers.join()?;
     drain();
 
-    let outcome = Outcome::judge(&said, ended, boot.deadline.as_secs(), &boot.variant, boot.smp);
+    let mut outcome =
+        Outcome::judge(&said, ended, boot.deadline.as_secs(), &boot.variant, boot.smp);
+    outcome.was_it_really_a_reset(&complaints);
     let report = Report {
         boot: boot.clone(),
         command: command_line,

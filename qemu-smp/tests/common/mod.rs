@@ -69,6 +69,8 @@ impl World {
         smp.args(args).current_dir(self.dir.path()).env_clear();
         smp.env("PATH", self.path("bin")).env("CARGO_MANIFEST_DIR", self.path("qemu-smp"));
         smp.env("FAKE_HOME", self.dir.path()).env("SMP_MODELS", self.path("bin/models"));
+        // What a killed run leaves goes away with this workspace.
+        smp.env("TMPDIR", self.dir.path());
         smp.env("FAKE_QEMU", "good").env("FAKE_MODELS", "good");
         smp.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         smp
