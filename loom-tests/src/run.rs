@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::counterexample::Counterexample;
 use crate::engine::{self, Mode, learnt};
 use crate::machine::{self, Fault};
-use crate::models::{Break, Expected, Model, expected};
+use crate::models::{self, Break, Expected, Model};
 use crate::oracle::Property;
 
 /// What came of a run.
@@ -47,8 +47,6 @@ pub struct Row {
     pub engine_version: &'static str,
     /// What loads and stores are.
     pub mode: Mode,
-    /// Defect of the machine, if one was put in.
-    pub fault: Option<String>,
     /// Model.
     pub model: String,
     /// CPUs.
@@ -74,14 +72,12 @@ pub struct Row {
 /// What to run and how.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Variant's name.
+    /// Name of the variant, and of the machine's defect, if it has one.
     pub variant: String,
     /// What loads and stores are.
     pub mode: Mode,
     /// Most preemptions, if not the model's own bound.
     pub bound: Option<Option<usize>>,
-    /// Defect of the machine.
-    pub fault: Option<Fault>,
     /// When to give up.
     pub max_seconds: Option<u64>,
     /// JSON on standard output instead of text.
@@ -107,7 +103,7 @@ fn run() -> &'static Run {
 
 /// The defect of the machine that this process explores.
 pub fn fault() -> Option<Fault> {
-    RUN.get().and_then(|run| run.options.fault)
+    RUN.get().and_then(|run| models::parse(&run.options.variant).1)
 }
 
 /// Set for a process that must take every word for written.
@@ -120,8 +116,9 @@ const FEWEST: u64 = 1;
 /// not.
 pub fn explore(model: Model, options: Options) -> ! {
     engine::set_mode(options.mode);
-    let body = (model.body)(&options.variant).expect("the caller has checked the variant");
-    let expected = expected(&model, &options.variant, options.fault);
+    let (code, _) = models::parse(&options.variant);
+    let body = (model.body)(code).expect("the caller has checked the variant");
+    let expected = models::expected(&model, &options.variant);
     let bound = options.bound.unwrap_or(model.bounds[options.mode as usize]);
     let started = Instant::now();
     let run = RUN.get_or_init(|| Run {
@@ -224,9 +221,8 @@ fn panicked(info: &std::panic::PanicHookInfo<'_>) {
 
 impl Run {
     fn id(&self) -> String {
-        let Options { variant, mode, fault, .. } = &self.options;
-        let fault = fault.map(|fault| format!("+{}", name(fault))).unwrap_or_default();
-        format!("{}/{variant}{fault}/{}", self.model.name, name(*mode))
+        let Options { variant, mode, .. } = &self.options;
+        format!("{}/{variant}/{}", self.model.name, name(*mode))
     }
 }
 
@@ -292,7 +288,6 @@ fn finish(
         engine: "loom",
         engine_version: "0.7.3",
         mode: run.options.mode,
-        fault: run.options.fault.map(name),
         model: run.model.name.into(),
         cpus: run.model.cpus,
         preemption_bound: (bound != usize::MAX).then_some(bound),

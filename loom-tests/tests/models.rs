@@ -5,7 +5,7 @@ use std::process::Command;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use loom_tests::engine::Mode;
-use loom_tests::models::{self, Mutant};
+use loom_tests::models;
 use loom_tests::run::name;
 
 /// Far above what any model takes; a run that is cut is a failure.
@@ -43,11 +43,7 @@ fn main() {
             }
         }
         for mutant in model.mutants {
-            let args = match mutant {
-                Mutant::Without(fix, _) => strings(&["--variant", &format!("fixed-{fix}")]),
-                Mutant::On(fault, _) => strings(&["--fault", &name(*fault)]),
-            };
-            trials.push(trial(model.name, args));
+            trials.push(trial(model.name, strings(&["--variant", &mutant.name()])));
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();

@@ -2,6 +2,8 @@
 
 use anyhow::{Result, bail};
 
+use crate::models::Model;
+
 /// The repairs that can be taken out of `fixed` alone, in the order of the hazard ledger. A test
 /// compares them with mmu386's own list.
 pub const REPAIRS: &[&str] = &["a1", "a2", "a3", "a4", "a6", "a7", "a9", "b1", "b2"];
@@ -24,6 +26,18 @@ pub fn check(name: &str) -> Result<String> {
     if known.iter().any(|known| known == name) {
         return Ok(name.to_owned());
     }
+    bail!("there is no variant `{name}`; known variants: {}", known.join(", "))
+}
+
+/// Accepts a name that some model can be run on, which may name a defect of the model machine, too.
+pub fn check_for_models(name: &str, models: &[Model]) -> Result<String> {
+    if models.iter().any(|model| model.variants.iter().any(|known| known == name)) {
+        return Ok(name.to_owned());
+    }
+    let mut known: Vec<&str> =
+        models.iter().flat_map(|model| &model.variants).map(String::as_str).collect();
+    known.sort_unstable();
+    known.dedup();
     bail!("there is no variant `{name}`; known variants: {}", known.join(", "))
 }
 

@@ -2,7 +2,6 @@
 
 use clap::{Parser, Subcommand};
 use loom_tests::engine::Mode;
-use loom_tests::machine::Fault;
 use loom_tests::models::{self, Mutant};
 use loom_tests::run::{self, Options};
 use serde_json::json;
@@ -27,7 +26,8 @@ enum Command {
     Run {
         /// Name of the model, as `list` gives it.
         model: String,
-        /// seed, fixed, or fixed-<hazard>: Fixed without that one repair.
+        /// seed, fixed, fixed-<hazard> (Fixed without that one repair), or fixed+<defect> (Fixed on a
+        /// machine with that defect, to see the model fail).
         #[arg(long, default_value = "fixed")]
         variant: String,
         /// What loads and stores are.
@@ -36,9 +36,6 @@ enum Command {
         /// Most preemptions per execution, or "none"; the model's own bound if not given.
         #[arg(long, value_parser = bound)]
         bound: Option<Bound>,
-        /// Puts a defect into the machine, to see the model fail.
-        #[arg(long, value_enum)]
-        fault: Option<Fault>,
         /// Gives up after this time, with the verdict "cut".
         #[arg(long)]
         max_seconds: Option<u64>,
@@ -69,7 +66,7 @@ fn refuse(text: &str) -> ! {
 fn main() {
     match Cli::parse().command {
         Command::List { json } => list(json),
-        Command::Run { model, variant, mode, bound, fault, max_seconds, json } => {
+        Command::Run { model, variant, mode, bound, max_seconds, json } => {
             let Some(found) = models::all().into_iter().find(|m| m.name == model) else {
                 let known: Vec<_> = models::all().iter().map(|m| m.name).collect();
                 refuse(&format!("no model {model:?}; there are: {}", known.join(", ")));
@@ -80,19 +77,14 @@ fn main() {
             }
             ctrlc::set_handler(|| run::interrupted()).expect("no other handler is set");
             let bound = bound.map(|bound| bound.0);
-            run::explore(found, Options { variant, mode, bound, fault, max_seconds, json });
+            run::explore(found, Options { variant, mode, bound, max_seconds, json });
         }
     }
 }
 
 fn list(json: bool) {
-    let killed_by = |model: &models::Model| -> Vec<String> {
-        let name = |mutant: &Mutant| match mutant {
-            Mutant::Without(fix, _) => format!("fixed-{fix}"),
-            Mutant::On(fault, _) => format!("fixed+{}", run::name(*fault)),
-        };
-        model.mutants.iter().map(name).collect()
-    };
+    let killed_by =
+        |model: &models::Model| -> Vec<String> { model.mutants.iter().map(Mutant::name).collect() };
     if json {
         let rows: Vec<_> = models::all()
             .iter()

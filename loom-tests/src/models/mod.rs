@@ -5,11 +5,13 @@ mod handshake;
 mod pool;
 mod vmap;
 
+use clap::ValueEnum;
 use mmu386::variant::Fixes;
 use serde::Serialize;
 
 use crate::machine::Fault;
 use crate::oracle::Property;
+use crate::run::name;
 
 /// How the break that a model is expected to find shows: the property, and a part of the summary
 /// that tells this hazard from others.
@@ -53,10 +55,37 @@ pub struct Model {
     pub body: fn(&str) -> Option<fn()>,
 }
 
-/// Names of all variants that models can be run on.
+impl Mutant {
+    /// The name under which it is run, such as `fixed-a4` or `fixed+splhi-ignored`.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Without(fix, _) => format!("fixed-{fix}"),
+            Self::On(fault, _) => format!("fixed+{}", name(*fault)),
+        }
+    }
+
+    /// How it must show.
+    fn sign(&self) -> Break {
+        match self {
+            Self::Without(_, sign) | Self::On(_, sign) => *sign,
+        }
+    }
+}
+
+/// Names of all that models can be run on: seed, fixed, fixed without one repair, and fixed on a
+/// machine with one defect.
 pub fn variants() -> Vec<String> {
-    let minus = Fixes::EACH.iter().map(|(name, _)| format!("fixed-{name}"));
-    ["seed".to_string(), "fixed".to_string()].into_iter().chain(minus).collect()
+    let minus = Fixes::EACH.iter().map(|(fix, _)| format!("fixed-{fix}"));
+    let defects = Fault::value_variants().iter().map(|fault| format!("fixed+{}", name(*fault)));
+    ["seed".to_string(), "fixed".to_string()].into_iter().chain(minus).chain(defects).collect()
+}
+
+/// Splits a name of [`variants`] into the variant of mmu386 and the defect of the machine.
+pub fn parse(variant: &str) -> (&str, Option<Fault>) {
+    match variant.split_once('+') {
+        Some((code, fault)) => (code, Fault::from_str(fault, false).ok()),
+        None => (variant, None),
+    }
 }
 
 /// The instance of a generic model for a variant's name, or `None` if there is no such variant.
@@ -91,34 +120,17 @@ pub fn all() -> Vec<Model> {
         .collect()
 }
 
-/// What a model is expected to say of a variant on a machine.
-pub fn expected(model: &Model, variant: &str, fault: Option<Fault>) -> Expected {
-    if let Some(fault) = fault {
-        return model
-            .mutants
-            .iter()
-            .find_map(|mutant| match *mutant {
-                Mutant::On(on, sign) if on == fault && variant == "fixed" => {
-                    Some(Expected::Broken(sign))
-                }
-                _ => None,
-            })
-            .unwrap_or(Expected::Either);
-    }
+/// What a model is expected to say of a variant.
+pub fn expected(model: &Model, variant: &str) -> Expected {
     match variant {
         "fixed" => Expected::Holds,
         "seed" => model.seed.map_or(Expected::Holds, Expected::Broken),
         _ => model
             .mutants
             .iter()
-            .find_map(|mutant| match *mutant {
-                Mutant::Without(fix, sign) if variant.strip_prefix("fixed-") == Some(fix) => {
-                    Some(Expected::Broken(sign))
-                }
-                _ => None,
-            })
-            // A repair that this model does not need.
-            .unwrap_or(Expected::Either),
+            .find(|mutant| mutant.name() == variant)
+            // Otherwise a repair or an instruction that this model does not need.
+            .map_or(Expected::Either, |mutant| Expected::Broken(mutant.sign())),
     }
 }
 
@@ -146,11 +158,11 @@ mod tests {
 
     #[test]
     fn every_repair_is_needed_by_some_model() {
-        for (name, _) in Fixes::EACH {
+        for (fix, _) in Fixes::EACH {
             let needed = all().iter().any(|model| {
-                model.mutants.iter().any(|m| matches!(m, Mutant::Without(fix, _) if *fix == name))
+                model.mutants.iter().any(|m| matches!(m, Mutant::Without(f, _) if *f == fix))
             });
-            assert!(needed, "no model dies without {name}");
+            assert!(needed, "no model dies without {fix}");
         }
     }
 
@@ -158,7 +170,9 @@ mod tests {
     fn every_variant_can_be_run() {
         for model in all() {
             for variant in variants() {
-                assert!((model.body)(&variant).is_some(), "{} on {variant}", model.name);
+                let (code, fault) = parse(&variant);
+                assert!((model.body)(code).is_some(), "{} on {variant}", model.name);
+                assert_eq!(fault.is_some(), variant.contains('+'));
             }
             assert!((model.body)("nonsense").is_none());
         }

@@ -14,15 +14,16 @@ use crate::variants::{self, FIXED, SEED};
 use crate::verdict::{Row, table};
 
 pub(super) fn run(paths: &Paths, args: &cli::Models) -> Result<bool> {
-    let chosen_variants = match &args.variant {
-        Some(name) => vec![variants::check(name)?],
-        None => vec![SEED.to_owned(), FIXED.to_owned()],
-    };
     let progress = Progress::new(0);
     progress.doing("building the models");
     let program = Models::build(paths, |line| progress.remark(line))?;
     drop(progress);
-    let chosen = models::filter(program.list(paths)?, args.filter.as_deref())?;
+    let known = program.list(paths)?;
+    let chosen_variants = match &args.variant {
+        Some(name) => vec![variants::check_for_models(name, &known)?],
+        None => vec![SEED.to_owned(), FIXED.to_owned()],
+    };
+    let chosen = models::filter(known, args.filter.as_deref())?;
     if args.list {
         return list(&chosen, args.json);
     }

@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::{BAR, Review, limits, timeline};
 use crate::guest::nanoseconds;
 use crate::variants::{FIXED, SEED};
-use crate::verdict::{Row, groups, hazard_name};
+use crate::verdict::{Row, groups, hazard_name, notices, on_seed_or_fixed};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -57,19 +57,22 @@ fn properties(rows: &[Row]) -> Markup {
     html! {
         h2 { "Properties" }
         p { "Seed is mmu.c as found; Fixed is what the kernel should ship. A finding on Seed shows that the model can \
-             see the bug; the same model then has to hold on Fixed." }
+             see the bug; the same model then has to hold on Fixed. \
+             Kills: what the model was seen to notice besides, as fixed-a1 for Fixed without that one repair, or \
+             fixed+splhi-ignored for Fixed on a machine with that defect." }
         div.scroll { table {
             thead { tr {
                 th { "Property" } th { "Hazard" } th { "Model" } th { "Engine" } th { "CPUs" }
-                th { "Seed" } th { "Fixed" }
+                th { "Seed" } th { "Fixed" } th { "Kills" }
             } }
-            tbody { @for (key, group) in groups(rows) { tr {
+            tbody { @for (key, group) in groups(rows).iter().filter(|(key, _)| on_seed_or_fixed(key)) { tr {
                 td { (key.property) }
                 td { (key.hazard) @if let Some(name) = hazard_name(&key.hazard) { div.note { (name) } } }
                 td { (key.model) }
                 td { (key.engine_and_mode()) }
                 td.number { (key.cpus) }
                 @for variant in [SEED, FIXED] { (cell(group.iter().copied().find(|row| row.variant == variant))) }
+                td.note { (notices(rows, key).join(", ")) }
             } } }
         } }
     }

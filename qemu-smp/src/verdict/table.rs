@@ -5,35 +5,58 @@ use comfy_table::{Table, presets};
 use super::{Row, Verdict};
 use crate::variants::{FIXED, SEED};
 
-/// One line per property and model, with the verdicts on Seed and on Fixed side by side; other
-/// variants get lines of their own.
+/// One line per property and model, with the verdicts on Seed and on Fixed side by side, and what
+/// else the model was seen to notice. A variant that was run alone gets a line of its own.
 pub fn table(rows: &[Row]) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header([
-        "property", "hazard", "model", "engine", "CPUs", "bound", "on Seed", "on Fixed",
+        "property", "hazard", "model", "engine", "CPUs", "bound", "on Seed", "on Fixed", "kills",
     ]);
     for (key, group) in groups(rows) {
-        let other = !matches!(key.variant.as_str(), SEED | FIXED);
-        let model =
-            if other { format!("{} [{}]", key.model, key.variant) } else { key.model.clone() };
+        let other = !on_seed_or_fixed(key);
+        let killed = notices(rows, key);
+        if other && rows.iter().any(|row| same_model(row, key) && on_seed_or_fixed(row)) {
+            continue;
+        }
         let of = |variant: &str| match group.iter().find(|row| row.variant == variant) {
             Some(row) => cell(row),
-            None if other => group.iter().map(|row| cell(row)).collect(),
             None => "-".to_owned(),
         };
         table.add_row([
             key.property.clone(),
             key.hazard.clone(),
-            model,
+            key.model.clone(),
             key.engine_and_mode(),
             key.cpus.to_string(),
             bounds(&group),
-            if other { "-".to_owned() } else { of(SEED) },
+            of(SEED),
             of(FIXED),
+            if killed.is_empty() { "-".to_owned() } else { killed.join(", ") },
         ]);
     }
     table.to_string()
+}
+
+/// The mutants on which the model of a row was run in the row's mode. One that it did not break as
+/// it should is marked.
+pub(crate) fn notices(rows: &[Row], key: &Row) -> Vec<String> {
+    rows.iter()
+        .filter(|row| same_model(row, key) && !on_seed_or_fixed(row))
+        .map(|row| {
+            let killed = row.verdict == Verdict::Broken && row.expected();
+            format!("{}{}", row.variant, if killed { "" } else { " (!)" })
+        })
+        .collect()
+}
+
+/// Whether the row is on one of the two variants that every model is run on.
+pub(crate) fn on_seed_or_fixed(row: &Row) -> bool {
+    matches!(row.variant.as_str(), SEED | FIXED)
+}
+
+fn same_model(one: &Row, other: &Row) -> bool {
+    (&one.engine, &one.mode, &one.model) == (&other.engine, &other.mode, &other.model)
 }
 
 /// A verdict with its executions, marked if it is not what was expected.
@@ -72,13 +95,12 @@ pub(crate) fn groups(rows: &[Row]) -> Vec<(&Row, Vec<&Row>)> {
 }
 
 fn same_line(one: &Row, other: &Row) -> bool {
-    let pair = |row: &Row| matches!(row.variant.as_str(), SEED | FIXED);
     let what =
         |row: &Row| (row.engine.clone(), row.mode.clone(), row.model.clone(), row.hazard.clone());
     what(one) == what(other)
         && one.property == other.property
         && one.cpus == other.cpus
-        && pair(one)
-        && pair(other)
+        && on_seed_or_fixed(one)
+        && on_seed_or_fixed(other)
         && one.variant != other.variant
 }
