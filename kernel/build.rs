@@ -4,8 +4,7 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
-/// The repairs that can be taken out of `fixed`, as in `fixed-a1`; `Fixes::EACH` of mmu386.
-const FIXES: &[&str] = &["a1", "a2", "a3", "a4", "a6", "a7", "a9", "b1", "b2"];
+use mmu386::variant::Fixes;
 
 /// The type that a name of `MMU386_VARIANT` stands for.
 fn variant(name: &str) -> Option<String> {
@@ -15,8 +14,8 @@ fn variant(name: &str) -> Option<String> {
         "fixed" => Some(format!("{path}::Fixed")),
         _ => {
             let fix = name.strip_prefix("fixed-")?;
-            let constant = FIXES.contains(&fix).then(|| fix.to_uppercase())?;
-            Some(format!("{path}::Minus<{{ {path}::Fixes::{constant}.bits() }}>"))
+            let (_, fixes) = Fixes::EACH.into_iter().find(|(known, _)| *known == fix)?;
+            Some(format!("{path}::Minus<{}>", fixes.bits()))
         }
     }
 }
@@ -30,7 +29,7 @@ fn main() {
 
     let name = env::var("MMU386_VARIANT").unwrap_or_else(|_| "fixed".to_owned());
     let Some(path) = variant(&name) else {
-        let fixes = FIXES.join(", fixed-");
+        let fixes = Fixes::EACH.map(|(fix, _)| fix).join(", fixed-");
         panic!("MMU386_VARIANT={name}: unknown; known are seed, fixed, fixed-{fixes}");
     };
     let text = format!(

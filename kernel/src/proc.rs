@@ -57,9 +57,9 @@ pub struct Proc {
     body: UnsafeCell<Option<Body>>,
 }
 
-// SAFETY: everything but `mmu` and `body` is atomic. `mmu` keeps the MMU code's discipline; `body`
-// is written by the creator while the state is Moribund, and taken by the process itself after it
-// was made Ready.
+// `body` is written by the creator while the state is Moribund, and taken by the process itself after
+// it was made Ready.
+// SAFETY: `mmu` keeps the MMU code's discipline, `body` that of above, and all else is atomic.
 unsafe impl Sync for Proc {}
 
 static PROCS: AtomicPtr<Proc> = AtomicPtr::new(null_mut());

@@ -97,8 +97,8 @@ pub struct Verify {
 pub struct Models {
     /// Models whose name contains this; all without it.
     pub filter: Option<String>,
-    /// Variant of mmu386, or fixed+<defect> for Fixed on a model machine with a defect; Seed and Fixed
-    /// without it.
+    /// Variant of mmu386, or such as fixed+splhi-ignored, Fixed on a model machine with a defect; Seed
+    /// and Fixed without it.
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
     /// How loom sees shared memory; both without it.

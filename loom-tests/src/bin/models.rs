@@ -26,8 +26,8 @@ enum Command {
     Run {
         /// Name of the model, as `list` gives it.
         model: String,
-        /// seed, fixed, fixed-<hazard> (Fixed without that one repair), or fixed+<defect> (Fixed on a
-        /// machine with that defect, to see the model fail).
+        /// seed, fixed, fixed-a1 and its like (Fixed without that one repair), or fixed+splhi-ignored
+        /// and its like (Fixed on a machine with that defect, to see the model fail).
         #[arg(long, default_value = "fixed")]
         variant: String,
         /// What loads and stores are.

@@ -26,9 +26,9 @@ pub struct Break {
 /// A variant of the code, or a defect of the machine, that a model must not survive.
 #[derive(Debug, Clone, Copy)]
 pub enum Mutant {
-    /// [`Fixed`] without one repair.
+    /// `Fixed` without one repair.
     Without(&'static str, Break),
-    /// [`Fixed`] on a machine with a defect.
+    /// `Fixed` on a machine with a defect.
     On(Fault, Break),
 }
 

@@ -8,5 +8,5 @@ mod table;
 pub use hazards::{LEDGER, REQUIRED, hazard_name, same_hazard};
 pub use judge::{Planned, judge};
 pub use row::{Counterexample, Expected, Row, Step, Verdict};
-pub(crate) use table::{groups, notices, on_seed_or_fixed};
 pub use table::table;
+pub(crate) use table::{groups, notices, on_seed_or_fixed};
