@@ -141,7 +141,7 @@ pub fn text(row: &crate::run::Row) -> String {
     let bound = match row.preemption_bound {
         Some(bound) => format!("at most {bound} preemptions"),
         None if row.exhaustive => "exhaustive".into(),
-        None => "no bound".into(),
+        None => "no preemption bound".into(),
     };
     let _ = writeln!(
         out,

@@ -4,7 +4,9 @@ use serde_json::{Map, json};
 
 use crate::guest::{Boot, Finding, Report};
 use crate::variants::SEED;
-use crate::verdict::{Counterexample, Expected, Row, Step, Verdict, hazard_name, same_hazard};
+use crate::verdict::{
+    Counterexample, Expected, Row, Step, Verdict, hazard_name, hazard_property, same_hazard,
+};
 
 /// CPUs of the boots that count.
 pub(super) const CPUS: u32 = 4;
@@ -75,7 +77,7 @@ fn row(variant: &str, hazard: &str, verdict: Verdict, reason: Option<String>) ->
     let boot = Boot::new(variant, CPUS);
     Row {
         id: format!("kernel-{}/{variant}", hazard.to_lowercase()),
-        property: "V1".to_owned(),
+        property: hazard_property(hazard).to_owned(),
         hazard: hazard.to_owned(),
         variant: variant.to_owned(),
         engine: "qemu".to_owned(),
@@ -113,7 +115,7 @@ fn counterexample(hazard: &str, findings: &[&Finding]) -> Counterexample {
     });
     Counterexample {
         summary: format!("{count} stale accesses in the running kernel ({name}). {first}"),
-        property: "V1".to_owned(),
+        property: hazard_property(hazard).to_owned(),
         steps: steps.collect(),
         end: Vec::new(),
     }

@@ -32,6 +32,17 @@ pub fn hazard_name(number: &str) -> Option<&'static str> {
     LEDGER.iter().find(|(known, _)| same_hazard(known, number)).map(|&(_, name)| name)
 }
 
+/// The property that a hazard breaks.
+pub fn hazard_property(number: &str) -> &'static str {
+    match number.to_ascii_uppercase().as_str() {
+        "A3" => "V2",
+        "A9" => "E1",
+        "B1" | "B2" | "B3" => "L1",
+        "C1" => "U1",
+        _ => "V1",
+    }
+}
+
 /// Whether two spellings mean the same entry: `a1` and `A1`.
 pub fn same_hazard(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)

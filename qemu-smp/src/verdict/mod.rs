@@ -5,7 +5,7 @@ mod judge;
 mod row;
 mod table;
 
-pub use hazards::{LEDGER, REQUIRED, hazard_name, same_hazard};
+pub use hazards::{LEDGER, REQUIRED, hazard_name, hazard_property, same_hazard};
 pub use judge::{Planned, judge};
 pub use row::{Counterexample, Expected, Row, Step, Verdict};
 pub use table::table;

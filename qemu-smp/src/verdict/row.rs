@@ -167,7 +167,7 @@ impl Row {
         match (self.engine.as_str(), self.preemption_bound, self.exhaustive) {
             ("qemu", ..) => "sampled".to_owned(),
             (_, None, true) => "exhaustive".to_owned(),
-            (_, None, false) => "not exhaustive".to_owned(),
+            (_, None, false) => "no bound".to_owned(),
             (_, Some(bound), _) => format!("<= {bound} preemptions"),
         }
     }

@@ -62,7 +62,11 @@ fn same_model(one: &Row, other: &Row) -> bool {
 /// A verdict with its executions, marked if it is not what was expected.
 fn cell(row: &Row) -> String {
     let mark = if row.expected() { "" } else { " (!)" };
-    let what = if row.engine == "qemu" { "boots" } else { "exec" };
+    let what = match (row.engine.as_str(), row.executions) {
+        ("qemu", 1) => "boot",
+        ("qemu", _) => "boots",
+        _ => "exec",
+    };
     match row.verdict {
         Verdict::Holds | Verdict::Broken => {
             format!("{}{mark}, {} {what}", row.verdict.word(), row.executions)
