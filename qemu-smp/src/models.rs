@@ -19,7 +19,7 @@ use crate::verdict::{Expected, Row, Verdict};
 /// Names another program to run in the models' place; the tests put an impostor here.
 pub const OVERRIDE: &str = "SMP_MODELS";
 /// How long a model may run if nobody says otherwise.
-pub const DEFAULT_SECONDS: u64 = 240;
+pub const DEFAULT_SECONDS: u64 = 480;
 /// How much longer than its own limit a model may take before it is stopped.
 const OVERTIME: Duration = Duration::from_secs(10);
 

@@ -25,7 +25,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a page; another runs a process that has used it and takes interrupts.",
             seed: None,
             mutants: &[NO_FLUSH],
-            bounds: [Some(3), None],
+            bounds: [Some(4), None],
             body: for_variant!(one_unmapper),
         },
         Model {
