@@ -10,14 +10,8 @@ pub const PTEWRITE: u32 = 1 << 1;
 pub const PTEUSER: u32 = 1 << 2;
 /// The page is not cached (PCD).
 pub const PTEUNCACHED: u32 = 1 << 4;
-/// Set by the walker when it uses the entry.
-pub const PTEACCESSED: u32 = 1 << 5;
-/// Set by the walker when it writes through the entry.
-pub const PTEDIRTY: u32 = 1 << 6;
 /// A page directory entry maps a large page rather than a page table (PSE).
 pub const PTESIZE: u32 = 1 << 7;
-/// The translation outlives CR3 loads (PGE).
-pub const PTEGLOBAL: u32 = 1 << 8;
 /// Not VALID, and yet not free: `vunmap` still waits for CPUs that may have the old entry cached.
 /// One of the bits that hardware leaves to software. Not in mmu.c; see fix A3.
 pub const PTEHELD: u32 = 1 << 9;

@@ -5,7 +5,8 @@ use crate::shootdown;
 
 /// A test-and-set lock whose holder runs with interrupts off.
 ///
-/// Not to be held across anything that sleeps or waits for another CPU.
+/// Not to be held across anything that sleeps. May be held across vunmap if all who want it come by
+/// ilock; vmaplock never is.
 pub struct Lock<A: Arch> {
     key: A::Word,
 }

@@ -28,7 +28,8 @@ impl Fixes {
     pub const A7: Self = Self(1 << 5);
     /// Sizes are checked before anything is changed.
     pub const A9: Self = Self(1 << 6);
-    /// The caller of vunmap flushes by itself and does not wait for its own interrupt.
+    /// The caller of vunmap flushes by itself and does not wait for its own interrupt. Without it the
+    /// caller is not rescued by the serving of B2 either: it waits as the original does.
     pub const B1: Self = Self(1 << 7);
     /// Whoever waits with interrupts off serves the requests of others meanwhile.
     pub const B2: Self = Self(1 << 8);

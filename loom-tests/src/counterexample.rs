@@ -78,6 +78,19 @@ impl Log {
         self.0.lock().expect("no panic while it is held").push((cpu, op));
     }
 
+    /// The words that a CPU waits for, if waiting is the last that it did.
+    pub fn waits(&self, cpu: usize) -> Vec<String> {
+        let log = self.0.lock().expect("no panic while it is held");
+        let last = log.iter().rev().filter(|(n, _)| *n == cpu);
+        let waits = last.map_while(|(_, op)| match op {
+            Op::Wait(word, value) => {
+                Some(format!("cpu {cpu} for {} to leave {value:#x}", name(*word)))
+            }
+            _ => None,
+        });
+        waits.collect()
+    }
+
     /// Forgets the steps of set-up.
     pub fn clear(&self) {
         self.0.lock().expect("no panic while it is held").clear();

@@ -57,7 +57,7 @@ impl Handshake for Generations {
         match *seen {
             [one] => arch.relax(&[one, (&arch.system().flushgen, served)]),
             [one, two] => arch.relax(&[one, two, (&arch.system().flushgen, served)]),
-            _ => {}
+            _ => arch.relax(seen),
         }
     }
 }
@@ -122,8 +122,8 @@ fn flush_loaded<A: Arch>(arch: &A) {
     arch.putcr3(pdb);
 }
 
-/// Whether `flushed` is at or past `generation`. Counters wrap; no CPU is ever 2^31 requests behind,
-/// because each request waits for it.
+/// Whether `flushed` is at or past `generation`. Counters wrap; no CPU that is online is ever 2^31
+/// requests behind, because each request waits for it.
 fn reached(flushed: u32, generation: u32) -> bool {
     flushed.wrapping_sub(generation) as i32 >= 0
 }

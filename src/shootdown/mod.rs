@@ -45,14 +45,6 @@ pub fn online<A: Arch>(arch: &A) {
     <A::Variant as Variant>::Handshake::online(arch);
 }
 
-/// Takes this CPU out of all shootdowns. It must not use an address in VMAP from now on, until it
-/// has called [`online`] again.
-///
-/// Called with interrupts off.
-pub fn offline<A: Arch>(arch: &A) {
-    arch.store(&arch.m().online, 0);
-}
-
 /// One turn of any loop in which a CPU may spin with interrupts off: serves shootdowns, so that the
 /// CPU which waits for this one can go on and set it free, and lets the machine rest until one of
 /// the words is not as seen.

@@ -69,13 +69,13 @@ impl<V: Variant> Cpu<V> {
     /// vunmap, with the ledger told before and after. Once it has returned, no CPU may be able to
     /// reach the old memory.
     pub fn vunmap(&self, va: u32, size: u32) -> Result<(), VunmapError> {
-        self.machine.ledger.lock().expect("no panic while it is held").unmapping(va, size);
+        self.machine.ledger.lock().expect("no panic while it is held").unmapping(va);
         let result = vmap::vunmap(self, va, size);
         if result.is_err() {
-            self.machine.ledger.lock().expect("no panic while it is held").kept(va, size);
+            self.machine.ledger.lock().expect("no panic while it is held").kept(va);
             return result;
         }
-        self.machine.ledger.lock().expect("no panic while it is held").gone(va, size);
+        self.machine.ledger.lock().expect("no panic while it is held").gone(va);
         // Whoever changes these entries, or flushes them, does so before or after this moment.
         self.speculate(va);
         self.machine.expect_unreachable();
@@ -90,9 +90,10 @@ impl<V: Variant> Cpu<V> {
         self.splx(level);
     }
 
-    /// Sleeps, and wakes on this CPU or another.
+    /// Sleeps for as long as the explorer likes, while its CPU idles and takes interrupts, and wakes
+    /// on this CPU or another.
     pub fn sleep(&self) {
-        self.sleep_and_wake();
+        self.sleep_and_wake(true);
     }
 
     /// The process dies: its CPU gives back what the MMU code holds for it, and idles.
@@ -112,6 +113,8 @@ impl<V: Variant> super::Machine<V> {
     /// No TLB may hold what is gone.
     fn expect_unreachable(&self) {
         for n in 0..self.config.cpus {
+            // Before or after that CPU's next flush: the explorer tries both.
+            self.flushes[n].fetch_add(0);
             let ledger = self.ledger.lock().expect("no panic while it is held");
             let cpu = self.cpu(n);
             let stale = cpu.tlb.all().find(|&(va, pa)| !ledger.allows(va, pa));

@@ -274,7 +274,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn newpage(&self) -> Frame {
-        self.sleep_and_wake();
+        self.sleep_and_wake(false);
         self.machine.palloc.fetch_add(1);
         let page = self.machine.memory.page();
         self.page(page).refs.set(1);

@@ -26,7 +26,7 @@ impl<V: Variant> Cpu<V> {
         }
         if !self.preempted.get() && self.preempt.poll() > 0 {
             self.preempted.set(true);
-            self.sleep_and_wake();
+            self.sleep_and_wake(false);
         }
     }
 
@@ -61,6 +61,7 @@ impl<V: Variant> Cpu<V> {
     /// on; ticks come for ever, so one that would find nothing changed since the last is left out.
     pub(super) fn wait(&self, seen: &[(&Word, u32)]) {
         let mut seen: Vec<(Word, u32)> = seen.iter().map(|&(w, v)| (w.clone(), v)).collect();
+        let asked = seen.len();
         if self.machine.cpu(self.id()).lo && !self.in_interrupt.get() {
             // Looking costs no step here: a kick that comes later finds the watcher.
             if self.machine.ipi[self.id()].now() != 0 && self.take_ipi() {
@@ -78,7 +79,7 @@ impl<V: Variant> Cpu<V> {
             seen.extend(self.idle_tick.borrow().iter().cloned());
             seen.push((self.machine.ipi[self.id()].clone(), 0));
         }
-        if let Some((word, value)) = seen.first() {
+        for (word, value) in &seen[..asked] {
             self.note(Op::Wait(word.name(), *value));
         }
         self.wait_for_change(&seen);

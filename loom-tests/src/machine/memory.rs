@@ -14,7 +14,8 @@ use crate::engine::{Sharing, Word};
 const MACH_PDBS: usize = 1;
 const PRIVATE: usize = 10;
 const TABLES: usize = 20;
-const PAGES: usize = 40;
+/// First frame that newpage gives out.
+pub const PAGES: usize = 40;
 /// Frames below device memory.
 pub const FRAMES: usize = 56;
 const MAX_TABLES: usize = 8;

@@ -80,6 +80,9 @@ pub struct Machine<V: Variant> {
     cpus: Vec<Mutex<CpuState>>,
     /// A shootdown IPI is pending.
     ipi: Vec<Word>,
+    /// Counts the flushes of a CPU, so that they conflict, in the explorer's eyes, with a look at its
+    /// TLB.
+    flushes: Vec<Word>,
     /// Nobody runs on the CPU.
     vacant: Vec<Word>,
     /// Orders those who take and give pages.
@@ -97,12 +100,17 @@ pub struct Machine<V: Variant> {
 /// Something that can tell what happened in the current execution.
 trait Witness {
     fn steps(&self) -> Vec<Step>;
+    fn waits(&self) -> Vec<String>;
     fn end(&self) -> Vec<String>;
 }
 
 impl<V: Variant> Witness for Rc<Machine<V>> {
     fn steps(&self) -> Vec<Step> {
         self.log.steps()
+    }
+
+    fn waits(&self) -> Vec<String> {
+        (0..self.config.cpus).flat_map(|n| self.log.waits(n)).collect()
     }
 
     fn end(&self) -> Vec<String> {
@@ -120,6 +128,12 @@ pub fn counterexample(property: &str, summary: &str) -> Counterexample {
     let witness = CURRENT.with(|current| current.borrow().upgrade());
     let (steps, end) = witness.map_or_else(Default::default, |w| (w.steps(), w.end()));
     Counterexample { summary: summary.into(), property: property.into(), steps, end }
+}
+
+/// Which CPU waits for which word, at the end of the current execution.
+pub fn waits() -> Vec<String> {
+    let witness = CURRENT.with(|current| current.borrow().upgrade());
+    witness.map_or_else(Vec::new, |w| w.waits())
 }
 
 impl<V: Variant> Machine<V> {
@@ -144,6 +158,7 @@ impl<V: Variant> Machine<V> {
                 })
                 .collect(),
             ipi: (0..config.cpus).map(|n| word("pending IPI", n, 0)).collect(),
+            flushes: (0..config.cpus).map(|n| word("flushes", n, 0)).collect(),
             vacant: (0..config.cpus).map(|n| word("vacancy", n, 1)).collect(),
             palloc: word("page allocator", 0, 0),
             busy: word("unfinished work", 0, 0),
@@ -225,6 +240,11 @@ impl<V: Variant> Machine<V> {
         let used = self.list(proc.mmuused.peek()).into_iter().map(|page| (page, "in use"));
         let free = self.list(proc.mmufree.peek()).into_iter().map(|page| (page, "kept"));
         pdb.into_iter().chain(used).chain(free).collect()
+    }
+
+    /// How many pages there are for page directories and user page tables.
+    pub fn all_pages(&self) -> usize {
+        memory::FRAMES - memory::PAGES
     }
 
     /// The pages that the page allocator has.

@@ -9,9 +9,21 @@ use super::Cpu;
 use crate::counterexample::Op;
 
 impl<V: Variant> Cpu<V> {
+    /// Idles on a CPU that its process has left, taking interrupts, until the explorer lets the
+    /// process wake, or only this thread still has work.
+    fn idle(&self) {
+        while self.wakes.poll() == 0 {
+            let busy = self.machine.busy.load();
+            if busy <= 1 {
+                return;
+            }
+            self.wait(&[(&self.machine.busy, busy)]);
+        }
+    }
+
     /// Leaves the CPU and goes on, with interrupts on, on a CPU of the explorer's choosing that
     /// nobody runs on \[M10\]. A thread that runs no process stays where it is.
-    pub(super) fn sleep_and_wake(&self) {
+    pub(super) fn sleep_and_wake(&self, long: bool) {
         let machine = &self.machine;
         if !machine.running.load(Relaxed) {
             return;
@@ -26,6 +38,9 @@ impl<V: Variant> Cpu<V> {
             cpu.up = None;
             cpu.lo = true;
         }
+        if long {
+            self.idle();
+        }
         // Released here, acquired below: the order in which CPUs see the process's own state.
         machine.vacant[from].swap(1);
         let first = self.wakes.poll();
@@ -33,7 +48,7 @@ impl<V: Variant> Cpu<V> {
             let cpus = machine.config.cpus;
             let taken = (0..cpus)
                 .map(|k| (from + first + k) % cpus)
-                .find(|&n| machine.vacant[n].now() == 1 && machine.vacant[n].swap(0) == 1);
+                .find(|&n| machine.vacant[n].swap(0) == 1);
             if let Some(n) = taken {
                 break n;
             }

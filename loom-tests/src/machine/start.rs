@@ -48,6 +48,13 @@ impl<V: Variant> Script<V> {
         self
     }
 
+    /// Where the script sleeps, it wakes at a moment of the explorer's choosing, or when nobody else
+    /// has work.
+    pub fn dozing(mut self) -> Self {
+        self.wakes = 1;
+        self
+    }
+
     /// Where newpage sleeps, the process may wake on any free CPU; it may be preempted at any one
     /// point where interrupts are on.
     pub fn wandering(mut self, cpus: usize) -> Self {

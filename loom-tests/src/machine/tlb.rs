@@ -130,6 +130,7 @@ impl<V: Variant> Cpu<V> {
             let page = only.map(|va| va & !(BY2PG - 1));
             machine.cpu(self.id()).tlb.0.retain(|e| page.is_some_and(|page| e.0 != page));
         }
+        machine.flushes[self.id()].fetch_add(1);
         let pages: Vec<u32> =
             machine.ledger.lock().expect("no panic while it is held").pages().collect();
         for va in pages {

@@ -12,7 +12,9 @@ use crate::oracle::Property::{L1, V1};
 
 const STALE_IDLE: Break = Break { property: V1, sign: "its TLB; the CPU is idle" };
 const STALE: Break = Break { property: V1, sign: "(its TLB" };
-const STUCK: Break = Break { property: L1, sign: "no CPU can go on" };
+const OWN_FLAG: Break = Break { property: L1, sign: "cpu 0 for MACHP(0)->flushmmu to leave 0x1" };
+const OWN_ANSWER: Break = Break { property: L1, sign: "cpu 0 for MACHP(0)->flushed to leave" };
+const OTHERS_ANSWER: Break = Break { property: L1, sign: "cpu 0 for MACHP(1)->flushed to leave" };
 const NO_FLUSH: Mutant = Mutant::On(Fault::Cr3KeepsTlb, STALE);
 
 pub(super) fn models() -> Vec<Model> {
@@ -78,8 +80,8 @@ pub(super) fn models() -> Vec<Model> {
             hazard: "A2",
             cpus: 3,
             about: "Two CPUs unmap a page each that an idle third CPU and they themselves have used.",
-            seed: Some(STALE),
-            mutants: &[Mutant::Without("a2", STALE), NO_FLUSH],
+            seed: Some(STALE_IDLE),
+            mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
             bounds: [Some(2), Some(1)],
             body: for_variant!(three_cpus_two_unmappers),
         },
@@ -89,20 +91,20 @@ pub(super) fn models() -> Vec<Model> {
             hazard: "B1",
             cpus: 2,
             about: "One CPU unmaps a page with interrupts off; the other takes interrupts.",
-            seed: Some(STUCK),
-            mutants: &[Mutant::Without("b1", STUCK)],
+            seed: Some(OWN_FLAG),
+            mutants: &[Mutant::Without("b1", OWN_ANSWER)],
             bounds: [None, None],
             body: for_variant!(unmap_with_interrupts_off),
         },
         Model {
             name: "two-unmappers-interrupts-off",
             property: L1,
-            hazard: "B2",
+            hazard: "B1",
             cpus: 2,
             about: "Two CPUs unmap a page each with interrupts off, so that neither takes the other's \
                     IPI; each answers the other by asking.",
-            seed: Some(STUCK),
-            mutants: &[Mutant::Without("b1", STUCK)],
+            seed: Some(OWN_FLAG),
+            mutants: &[Mutant::Without("b1", OWN_ANSWER)],
             bounds: [Some(3), Some(3)],
             body: for_variant!(two_unmappers_interrupts_off),
         },
@@ -112,8 +114,8 @@ pub(super) fn models() -> Vec<Model> {
             hazard: "B2",
             cpus: 2,
             about: "One CPU unmaps a page while it holds a lock that the other spins on with interrupts off.",
-            seed: Some(STUCK),
-            mutants: &[Mutant::Without("b2", STUCK)],
+            seed: Some(OWN_FLAG),
+            mutants: &[Mutant::Without("b2", OTHERS_ANSWER)],
             bounds: [Some(4), None],
             body: for_variant!(unmap_while_holding_a_lock),
         },

@@ -1,6 +1,7 @@
 //! VMAP: large pages and their copies, reuse of addresses, vmapsync.
 
 use mmu386::layout::BY2PG;
+use mmu386::pool::upallocpdb;
 use mmu386::variant::Variant;
 
 use super::handshake::machine;
@@ -11,7 +12,7 @@ use crate::oracle::Property::{E2, L1, V1, V2};
 const COPY: Break = Break { property: V1, sign: "a stale large entry is left" };
 const BACK: Break = Break { property: V1, sign: "the entry is back in the master" };
 const REUSED: Break = Break { property: V2, sign: "still being unmapped" };
-const STUCK: Break = Break { property: L1, sign: "no CPU can go on" };
+const STUCK: Break = Break { property: L1, sign: "vmaplock to leave 0x1" };
 const OVERWRITTEN: Break = Break { property: E2, sign: "reused before it was released" };
 
 pub(super) fn models() -> Vec<Model> {
@@ -37,6 +38,17 @@ pub(super) fn models() -> Vec<Model> {
             mutants: &[Mutant::Without("a1", COPY)],
             bounds: [Some(3), None],
             body: for_variant!(large_page_switched_out),
+        },
+        Model {
+            name: "large-page-idle-directory",
+            property: V1,
+            hazard: "A1",
+            cpus: 2,
+            about: "One CPU unmaps a large page; the other used it while idle, runs a process since, and idles again.",
+            seed: Some(COPY),
+            mutants: &[Mutant::Without("a1", COPY)],
+            bounds: [Some(3), None],
+            body: for_variant!(large_page_idle_directory),
         },
         Model {
             name: "address-reuse",
@@ -92,7 +104,22 @@ fn large_page_switched_out<V: Variant>() {
     assert!(machine.cpu(1).touch(va), "the page is mapped");
     machine.start(vec![
         Script::new(0, move |cpu| cpu.vunmap(va, size).expect("the range is whole")).ticking(),
-        Script::new(1, |cpu| cpu.sleep()).ticking(),
+        Script::new(1, |cpu| cpu.sleep()).dozing(),
+    ]);
+}
+
+fn large_page_idle_directory<V: Variant>() {
+    let machine = Machine::<V>::boot(Config { cpus: 2, procs: 2, wait: Wait::Park });
+    machine.run_process(0);
+    let size = GEOMETRY.large_page();
+    let va = machine.cpu(0).vmap(device(0), size).expect("VMAP is empty");
+    assert!(machine.cpu(1).touch(va), "the page is mapped");
+    // Its page directory is a copy of the idle CPU's, large entry and all.
+    machine.run_process(1);
+    upallocpdb(&machine.cpu(1));
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(va, size).expect("the range is whole")).ticking(),
+        Script::new(1, |cpu| cpu.sleep()).dozing(),
     ]);
 }
 

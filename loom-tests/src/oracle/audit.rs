@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use mmu386::entry::Entry;
 use mmu386::layout::Frame;
+use mmu386::pool::PDBPOOL_MAX;
 use mmu386::variant::Variant;
 
 use super::{Property, broken};
@@ -23,6 +24,9 @@ pub fn at_end<V: Variant>(machine: &Machine<V>) {
             let length = pool.len();
             broken(Property::P2, &format!("pdbcnt of cpu {n} is {count}, its pool holds {length}"));
         }
+        if count > PDBPOOL_MAX as usize {
+            broken(Property::P2, &format!("the pool of cpu {n} holds {count}"));
+        }
         for page in pool {
             once(page, format!("in the pool of cpu {n}"));
             let user = (0..GEOMETRY.vmap).chain([GEOMETRY.kmap]);
@@ -41,5 +45,9 @@ pub fn at_end<V: Variant>(machine: &Machine<V>) {
     }
     for page in machine.free_pages() {
         once(page, "free".into());
+    }
+    let lost = machine.all_pages() - seen.len();
+    if lost != 0 {
+        broken(Property::P1, &format!("{lost} pages are on no list"));
     }
 }

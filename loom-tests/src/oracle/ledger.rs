@@ -59,17 +59,17 @@ impl Ledger {
     }
 
     /// vunmap is about to be called.
-    pub fn unmapping(&mut self, va: u32, _size: u32) {
+    pub fn unmapping(&mut self, va: u32) {
         self.change(va, State::Live, State::Unmapping);
     }
 
     /// vunmap refused.
-    pub fn kept(&mut self, va: u32, _size: u32) {
+    pub fn kept(&mut self, va: u32) {
         self.change(va, State::Unmapping, State::Live);
     }
 
     /// vunmap returned.
-    pub fn gone(&mut self, va: u32, _size: u32) {
+    pub fn gone(&mut self, va: u32) {
         self.change(va, State::Unmapping, State::Gone);
     }
 
@@ -102,9 +102,9 @@ mod tests {
         assert_eq!(ledger.mapped(0x1_0000, 0x10_0000, 0x2000), None);
         assert!(ledger.allows(0x1_1000, 0x10_1000));
         assert!(!ledger.allows(0x1_1000, 0x10_0000));
-        ledger.unmapping(0x1_0000, 0x2000);
+        ledger.unmapping(0x1_0000);
         assert!(ledger.allows(0x1_0000, 0x10_0000));
-        ledger.gone(0x1_0000, 0x2000);
+        ledger.gone(0x1_0000);
         assert!(!ledger.allows(0x1_0000, 0x10_0000));
     }
 
@@ -115,9 +115,9 @@ mod tests {
         assert!(ledger.mapped(0x1_1000, 0x20_0000, 0x1000).is_some());
         let mut ledger = Ledger::default();
         ledger.mapped(0x1_0000, 0x10_0000, 0x1000);
-        ledger.unmapping(0x1_0000, 0x1000);
+        ledger.unmapping(0x1_0000);
         assert!(ledger.mapped(0x1_0000, 0x20_0000, 0x1000).is_some());
-        ledger.gone(0x1_0000, 0x1000);
+        ledger.gone(0x1_0000);
         assert!(ledger.mapped(0x1_1000, 0x30_0000, 0x1000).is_none());
     }
 }
