@@ -36,7 +36,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a large page; the other sleeps with a copy in its page directory, and comes back.",
             seed: Some(COPY),
             mutants: &[Mutant::Without("a1", COPY)],
-            bounds: [Some(3), None],
+            bounds: [Some(3), Some(2)],
             body: for_variant!(large_page_switched_out),
         },
         Model {
@@ -47,7 +47,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a large page; the other used it while idle, runs a process since, and idles again.",
             seed: Some(COPY),
             mutants: &[Mutant::Without("a1", COPY)],
-            bounds: [Some(3), None],
+            bounds: [Some(3), Some(2)],
             body: for_variant!(large_page_idle_directory),
         },
         Model {
@@ -119,7 +119,12 @@ fn large_page_idle_directory<V: Variant>() {
     upallocpdb(&machine.cpu(1));
     machine.start(vec![
         Script::new(0, move |cpu| cpu.vunmap(va, size).expect("the range is whole")).ticking(),
-        Script::new(1, |cpu| cpu.sleep()).dozing(),
+        Script::new(1, move |cpu| {
+            // The process may answer here, and its CPU idle on the stale copy afterwards.
+            cpu.touch(va);
+            cpu.sleep();
+        })
+        .dozing(),
     ]);
 }
 
