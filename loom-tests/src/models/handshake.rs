@@ -113,7 +113,8 @@ pub(super) fn models() -> Vec<Model> {
             property: L1,
             hazard: "B2",
             cpus: 2,
-            about: "One CPU unmaps a page while it holds a lock that the other spins on with interrupts off.",
+            about: "One CPU unmaps a page while it holds a lock that the other spins on with interrupts off. \
+                    On Seed B1 strikes first: what breaks there is the caller's wait for itself.",
             seed: Some(OWN_FLAG),
             mutants: &[Mutant::Without("b2", OTHERS_ANSWER)],
             bounds: [Some(4), None],
