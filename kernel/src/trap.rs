@@ -118,7 +118,7 @@ pub fn init() {
         if vector == DOUBLE_FAULT {
             return u64::from(DFSEL) << 16 | GATE_TASK << 32;
         }
-        // SAFETY: the entry code above has 256 stubs of 16 bytes.
+        // SAFETY: the entry code above has 256 entries of 16 bytes.
         let handler = unsafe { &raw const vectors[vector] } as u64;
         handler & 0xFFFF | u64::from(KESEL) << 16 | GATE_INTERRUPT << 32 | (handler >> 16) << 48
     };
