@@ -75,6 +75,8 @@ impl<V: Variant> Cpu<V> {
     }
 
     pub(super) fn move_to(&self, cpu: usize) {
+        // What a tick found on the CPU before says nothing of this one.
+        self.idle_tick.borrow_mut().clear();
         self.id.set(cpu);
     }
 
