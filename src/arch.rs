@@ -11,7 +11,10 @@
 //! [`Arch::fence`], [`Arch::putcr3`] and [`Arch::invlpg`] drain the store buffer (Intel SDM vol. 3,
 //! 9.2 "Memory ordering" and 9.3 "Serializing instructions").
 
+use core::ops::Range;
+
 use crate::event::Event;
+use crate::gdt::{Descriptors, Selector};
 use crate::layout::{Frame, Geometry};
 use crate::state::{Mach, Page, Proc, System};
 use crate::variant::Variant;
@@ -29,8 +32,14 @@ pub enum WordName {
     NewTlb(usize),
     /// `state` of process n.
     State(usize),
+    /// `proc` of CPU n.
+    Running(usize),
+    /// How often the user mappings of process n were asked to be dropped.
+    Flushes(usize),
     /// `vmaplock`.
     VmapLock,
+    /// The lock of the segment that starts at an address.
+    SegmentLock(u32),
     /// Generation of TLB shootdown requests.
     FlushGen,
     /// Generation of removed large VMAP entries.
@@ -48,6 +57,19 @@ pub enum Spl {
     Lo,
     /// Interrupts are off.
     Hi,
+}
+
+/// What a CPU can do beyond a 386.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feature {
+    /// INVLPG (`m->cpuidfamily >= 4`).
+    Invlpg,
+    /// Large pages (CPUID.PSE of CPU 0, and CR4.PSE of this one).
+    Pse,
+    /// Global pages (`m->havepge`: CPUID.PGE, and CR4.PGE is set).
+    Pge,
+    /// The page attribute table (CPUID.PAT of CPU 0).
+    Pat,
 }
 
 /// A value with one owner at a time: a CPU with interrupts off, a process, or the holder of a lock.
@@ -127,10 +149,29 @@ pub trait Arch: Sized {
     fn putcr3(&self, pdb: Frame);
     /// INVLPG: drops this CPU's entries for the page of `va`, and every cached upper level.
     fn invlpg(&self, va: u32);
-    /// Whether this CPU maps large pages (CPUID.PSE and CR4.PSE).
-    fn pse(&self) -> bool;
-    /// Sets the stack on which this CPU enters the kernel from user mode (`esp0` of its TSS).
-    fn set_kernel_stack(&self, top: u32);
+    /// Whether this CPU has a feature.
+    fn has(&self, feature: Feature) -> bool;
+    /// Reads a model-specific register; `None` if the CPU has none of that number. With interrupts
+    /// off.
+    fn rdmsr(&self, msr: u32) -> Option<u64>;
+    /// Writes a model-specific register. With interrupts off.
+    fn wrmsr(&self, msr: u32, value: u64);
+
+    /// This CPU's descriptor table and task state segment. With interrupts off.
+    fn descriptors(&self) -> &Descriptors<Self>;
+    /// Loads GDTR (Intel SDM vol. 2, LGDT).
+    fn lgdt(&self, base: u32, limit: u16);
+    /// Loads IDTR with the machine's interrupt descriptor table, which all CPUs share (`IDTADDR`).
+    fn lidt(&self, limit: u16);
+    /// Loads the task register.
+    fn ltr(&self, task: Selector);
+    /// Loads LDTR; [`Selector::NULL`] for no local descriptor table.
+    fn lldt(&self, table: Selector);
+    /// Gives back what a process's local descriptor table lies in (`free`). `base` is its address.
+    fn freeldt(&self, base: u32);
+
+    /// The kernel's code, which nobody may write (`KTZERO` to `etext`), in whole pages.
+    fn text(&self) -> Range<u32>;
 
     /// One turn of a wait loop that cannot go on while each word still holds the value seen.
     ///
@@ -142,25 +183,29 @@ pub trait Arch: Sized {
     /// Kicks may be merged with earlier ones that were not yet taken.
     fn kick(&self, cpu: usize);
 
-    /// The entry at `index` of the table in `frame`, reached through the KADDR window, without any
-    /// page-table translation that the core could be changing.
-    ///
-    /// # Panics
-    /// If the frame lies above the window or the index is not below the number of entries.
-    fn entry(&self, frame: Frame, index: usize) -> &Self::Word;
-    /// The entry at virtual address `va` of the VPT, reached through the loaded CR3 and this CPU's
-    /// TLB. The page must be mapped: the caller has checked the page directory entry.
-    fn vpt(&self, va: u32) -> &Self::Word;
+    /// Gives this CPU to others, if they want it; comes back on this CPU or another one. If words are
+    /// given, the caller has nothing to do while each still holds the value seen: it may rest as
+    /// [`relax`](Self::relax) does. Called by a process with interrupts on and no lock held.
+    fn sched(&self, seen: &[(&Self::Word, u32)]);
+
+    /// The word at an address of the kernel: in the window from KZERO that
+    /// [`kaddr`](crate::kaddr::kaddr) gives, in the page at TMPADDR, in the VPT, or in KMAP.
+    /// Translated as a CPU translates: through the loaded CR3 and this CPU's TLB, but for the window,
+    /// whose translations never change. The page must be mapped.
+    fn at(&self, va: u32) -> &Self::Word;
 
     /// Takes a page frame from the page allocator (`newpage(0, 0, 0)`). Contents are not cleared,
     /// `refs` is 1. Interrupts must be on; may sleep and wake on another CPU.
     fn newpage(&self) -> Frame;
-    /// Gives a page frame back to the page allocator (`pagechainhead`). Callable with interrupts
-    /// off.
+    /// Gives a page frame back to the page allocator, and wakes who waits for one (`pagechainhead`,
+    /// `pagechaindone`). Callable with interrupts off.
     fn freepage(&self, frame: Frame);
-    /// A cleared frame of kernel memory for a page table that is never freed
-    /// (`xspanalloc(BY2PG, BY2PG, 0)`), or `None` if there is no memory. Does not sleep.
-    fn xspanalloc(&self) -> Option<Frame>;
+    /// The address, in the window, of a cleared page of kernel memory for a page table that is never
+    /// freed (`xspanalloc(BY2PG, BY2PG, 0)`), or `None` if there is no memory. Does not sleep.
+    fn xspanalloc(&self) -> Option<u32>;
+    /// The number under which the page allocator keeps a frame that it may give out
+    /// (`pagenumber`).
+    fn pagenumber(&self, frame: Frame) -> usize;
 
     /// Tells an observer what the core is about to do or has done. Must not touch shared words.
     fn trace(&self, event: Event) {

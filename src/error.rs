@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::arch::Arch;
+use crate::state::Proc;
 
 /// Why [`vmap`](crate::vmap::vmap) gave no addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,14 +88,128 @@ impl fmt::Display for VunmapError {
 
 impl core::error::Error for VunmapError {}
 
-/// Panics because an invariant that mmu.c relies on is broken: says what, where, and on which CPU.
+/// Why [`putmmu`](crate::user::putmmu) mapped nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutmmuError {
+    /// The process was asked to drop its mappings since the fault began: what was found then may be
+    /// gone. Look again (fix C1).
+    Flushed,
+    /// The address is not of user memory (fix A9).
+    NotUser {
+        /// Address that was given.
+        va: u32,
+    },
+}
+
+impl fmt::Display for PutmmuError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Flushed => {
+                f.write_str("putmmu: a flush came since the fault began; look the page up again")
+            }
+            Self::NotUser { va } => {
+                write!(f, "putmmu: va={va:#010x}: not user memory; give an address below VMAP")
+            }
+        }
+    }
+}
+
+impl core::error::Error for PutmmuError {}
+
+/// Why [`kmap`](crate::kmap::kmap) mapped nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KmapError {
+    /// Every slot of KMAP is taken.
+    Full {
+        /// Slots that there are.
+        slots: usize,
+    },
+}
+
+impl fmt::Display for KmapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Full { slots } => {
+                write!(f, "kmap: all {slots} slots of this process are taken; kunmap some first")
+            }
+        }
+    }
+}
+
+impl core::error::Error for KmapError {}
+
+/// Why a [`Segment`](crate::segment::Segment) did not do what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SegmentError {
+    /// The segment has no such address.
+    Outside {
+        /// First address that it does not have.
+        va: u32,
+    },
+    /// No page could be cleared.
+    Kmap(KmapError),
+    /// No page could be mapped.
+    Putmmu(PutmmuError),
+}
+
+impl fmt::Display for SegmentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Outside { va } => write!(f, "segment: va={va:#010x}: not in the segment"),
+            Self::Kmap(error) => write!(f, "segment: {error}"),
+            Self::Putmmu(error) => write!(f, "segment: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for SegmentError {}
+
+/// What [`checkmmu`](crate::user::checkmmu) found instead of the page that it was told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Index of the process.
+    pub proc: usize,
+    /// Address that was given.
+    pub va: u32,
+    /// Physical address that was to be there.
+    pub pa: u32,
+    /// The page table entry.
+    pub pte: u32,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { proc, va, pa, pte } = self;
+        write!(f, "proc {proc}: va={va:#010x} pa={pa:#010x} pte={pte:#010x}")
+    }
+}
+
+impl core::error::Error for Mismatch {}
+
+/// Panics because an invariant that mmu.c relies on is broken: says what, where, on which CPU, and
+/// in which process.
 #[track_caller]
 pub(crate) fn broken<A: Arch>(arch: &A, what: &str, va: u32, pa: u32, size: u32) -> ! {
-    panic!("cpu{}: {what}: va={va:#010x} pa={pa:#010x} size={size:#x}", arch.machno())
+    let cpu = arch.machno();
+    match arch.up() {
+        Some(up) => {
+            let proc = up.index;
+            panic!("cpu{cpu} proc {proc}: {what}: va={va:#010x} pa={pa:#010x} size={size:#x}")
+        }
+        None => panic!("cpu{cpu} no proc: {what}: va={va:#010x} pa={pa:#010x} size={size:#x}"),
+    }
+}
+
+/// The process that this CPU runs, where mmu.c takes for granted that there is one.
+#[track_caller]
+pub(crate) fn running<'a, A: Arch>(arch: &'a A, who: &str) -> &'a Proc<A> {
+    arch.up().unwrap_or_else(|| panic!("cpu{}: {who}: no process", arch.machno()))
 }
 
 /// Panics if interrupts are on in a function that edits what this CPU owns.
 #[track_caller]
 pub(crate) fn expect_splhi<A: Arch>(arch: &A, who: &str) {
-    assert!(!arch.islo(), "cpu{}: {who}: islo", arch.machno());
+    if arch.islo() {
+        panic!("cpu{}: {who}: islo", arch.machno());
+    }
 }

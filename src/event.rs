@@ -2,9 +2,13 @@
 
 use core::fmt;
 
+use crate::function::Function;
+
 /// A step of the core that a person reading a trace wants to see by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
+    /// A function of mmu.c begins. For those who count what was run; no step of an execution.
+    Call(Function),
     /// `vmap` took addresses and filled in their entries.
     Mapped {
         /// First virtual address.
@@ -41,11 +45,26 @@ pub enum Event {
     },
     /// Large entries that the master no longer has were removed from a page directory.
     Swept,
+    /// The mappings of every process that matches are about to be dropped.
+    Dropping,
+    /// A user fault ended with a mapping.
+    Fault {
+        /// Address that faulted.
+        va: u32,
+        /// Physical address that it shows now.
+        pa: u32,
+    },
+    /// putmmu refused, because a flush came since the fault began.
+    Refused {
+        /// Address that faulted.
+        va: u32,
+    },
 }
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Event::Call(function) => write!(f, "{}", function.name()),
             Event::Mapped { va, pa, size } => {
                 write!(f, "vmap: va={va:#010x} now shows pa={pa:#010x}, size={size:#x}")
             }
@@ -60,6 +79,11 @@ impl fmt::Display for Event {
             }
             Event::Synced { va } => write!(f, "vmapsync: copied the entry of va={va:#010x}"),
             Event::Swept => f.write_str("swept stale large entries from a page directory"),
+            Event::Dropping => f.write_str("procflushmmu: ask processes to drop their mappings"),
+            Event::Fault { va, pa } => write!(f, "fault: va={va:#010x} now shows pa={pa:#010x}"),
+            Event::Refused { va } => {
+                write!(f, "putmmu: refuse va={va:#010x}, a flush came since the fault began")
+            }
         }
     }
 }

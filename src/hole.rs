@@ -2,6 +2,9 @@
 
 use crate::arch::Arch;
 use crate::entry::Entry;
+use crate::event::Event;
+use crate::function::Function;
+use crate::kaddr::kentry;
 use crate::layout::{BY2PG, Frame};
 
 /// The index of the first of `count` free entries in a row among the `n` entries of `table` from
@@ -15,9 +18,10 @@ pub fn findhole<A: Arch>(
     n: usize,
     count: usize,
 ) -> Option<usize> {
+    arch.trace(Event::Call(Function::Findhole));
     let mut have = 0;
     for i in 0..n {
-        have = if arch.load(arch.entry(table, first + i)) == 0 { have + 1 } else { 0 };
+        have = if arch.load(kentry(arch, table, first + i)) == 0 { have + 1 } else { 0 };
         if have >= count {
             return Some(i + 1 - have);
         }
@@ -30,6 +34,7 @@ pub fn findhole<A: Arch>(
 ///
 /// Called with vmaplock held: what it returns stays free only until the lock is released.
 pub fn vmapalloc<A: Arch>(arch: &A, size: u32) -> Option<u32> {
+    arch.trace(Event::Call(Function::Vmapalloc));
     let g = &A::GEOMETRY;
     let large = g.large_page();
     let master = arch.master();
@@ -41,7 +46,7 @@ pub fn vmapalloc<A: Arch>(arch: &A, size: u32) -> Option<u32> {
     }
     let n = size.div_ceil(BY2PG) as usize;
     for i in 0..g.vmap_slots {
-        let entry = Entry(arch.load(arch.entry(master, g.vmap + i)));
+        let entry = Entry(arch.load(kentry(arch, master, g.vmap + i)));
         if entry.table()
             && let Some(o) = findhole(arch, entry.frame(), 0, g.entries(), n)
         {

@@ -3,9 +3,12 @@
 //! Page tables are never taken away again, only their entries are; so a page directory entry that
 //! names a page table may be copied and kept. Entries that map large pages have no such promise.
 
-use crate::arch::Arch;
+use crate::arch::{Arch, Feature};
 use crate::entry::{Entry, PTEFLAGS, PTEHELD, PTESIZE, PTEVALID};
 use crate::error::{VunmapError, broken};
+use crate::event::Event;
+use crate::function::Function;
+use crate::kaddr::kentry;
 use crate::layout::{BY2PG, Frame};
 use crate::walk::{Level, mmuwalk};
 
@@ -17,14 +20,15 @@ use crate::walk::{Level, mmuwalk};
 /// # Panics
 /// If part of the range is mapped already, or there is no memory for a page table.
 pub fn pdbmap<A: Arch>(arch: &A, pdb: Frame, pa: u32, va: u32, size: u32) {
+    arch.trace(Event::Call(Function::Pdbmap));
     let g = &A::GEOMETRY;
     let flags = pa & PTEFLAGS;
     let pa = pa & !PTEFLAGS;
-    let pse = arch.pse();
+    let pse = arch.has(Feature::Pse);
     let mut off = 0;
     while off < size {
         let (va, pa) = (va.wrapping_add(off), pa.wrapping_add(off));
-        let slot = arch.entry(pdb, g.pdx(va));
+        let slot = kentry(arch, pdb, g.pdx(va));
         if Entry(arch.load(slot)).large() {
             broken(arch, "vmap: mapped already by a large page", va, pa, size);
         }
@@ -57,12 +61,13 @@ pub struct RemovedLarge(pub bool);
 /// # Panics
 /// If part of the range is not mapped, or the range starts within a large page.
 pub fn pdbunmap<A: Arch>(arch: &A, pdb: Frame, va: u32, size: u32, left: u32) -> RemovedLarge {
+    arch.trace(Event::Call(Function::Pdbunmap));
     let g = &A::GEOMETRY;
     let end = va.wrapping_add(size);
     let mut removed = RemovedLarge(false);
     let mut va = va;
     while va < end {
-        let slot = arch.entry(pdb, g.pdx(va));
+        let slot = kentry(arch, pdb, g.pdx(va));
         let entry = Entry(arch.load(slot));
         if !entry.valid() {
             broken(arch, "vunmap: not mapped", va, 0, end - va);
@@ -76,7 +81,7 @@ pub fn pdbunmap<A: Arch>(arch: &A, pdb: Frame, va: u32, size: u32, left: u32) ->
             va += g.large_page();
             continue;
         }
-        let pte = arch.entry(entry.frame(), g.ptx(va));
+        let pte = kentry(arch, entry.frame(), g.ptx(va));
         if !Entry(arch.load(pte)).valid() {
             broken(arch, "vunmap: not mapped", va, 0, end - va);
         }
@@ -99,7 +104,7 @@ pub(crate) fn pdbcheck<A: Arch>(
     let end = va + size;
     let mut va = va;
     while va < end {
-        if Entry(arch.load(arch.entry(pdb, g.pdx(va)))).large()
+        if Entry(arch.load(kentry(arch, pdb, g.pdx(va)))).large()
             && (!va.is_multiple_of(large) || end - va < large)
         {
             return Err(VunmapError::PartOfLargePage { va, size: end - va });
@@ -116,10 +121,10 @@ pub(crate) fn pdbrelease<A: Arch>(arch: &A, pdb: Frame, va: u32, size: u32) {
     let end = va + size;
     let mut va = va;
     while va < end {
-        let slot = arch.entry(pdb, g.pdx(va));
+        let slot = kentry(arch, pdb, g.pdx(va));
         let entry = Entry(arch.load(slot));
         let (word, step) = if entry.table() {
-            (arch.entry(entry.frame(), g.ptx(va)), BY2PG)
+            (kentry(arch, entry.frame(), g.ptx(va)), BY2PG)
         } else {
             (slot, g.large_page())
         };

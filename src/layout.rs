@@ -44,13 +44,28 @@ pub struct Geometry {
     pub kmap: usize,
     /// `PDX(VPT)`.
     pub vpt: usize,
-    /// `PDX(KZERO)`, the entry that holds MACHADDR and is each CPU's own.
+    /// `PDX(KZERO)`, the entry that holds MACHADDR and TMPADDR and is each CPU's own.
     pub kzero: usize,
+    /// Bytes of physical memory that show from KZERO on (`-KZERO` in mmu.c).
+    pub window: u32,
+    /// `TMPADDR - KZERO`, also the physical page that shows there when nothing else does.
+    pub tmp: u32,
+    /// `MACHADDR - KZERO`.
+    pub mach: u32,
 }
 
 /// The 386 as Plan 9 divides it (`mem.h`).
-pub const PC386: Geometry =
-    Geometry { table_bits: 10, vmap: 896, vmap_slots: 62, kmap: 958, vpt: 959, kzero: 960 };
+pub const PC386: Geometry = Geometry {
+    table_bits: 10,
+    vmap: 896,
+    vmap_slots: 62,
+    kmap: 958,
+    vpt: 959,
+    kzero: 960,
+    window: 0x1000_0000,
+    tmp: 0x8000,
+    mach: 0x1_8000,
+};
 
 impl Geometry {
     /// Entries of a page table or page directory (`WD2PG`).
@@ -89,6 +104,34 @@ impl Geometry {
     pub const fn in_vmap(&self, va: u32) -> bool {
         self.vmap_base() <= va && va < self.vmap_end()
     }
+    /// First address of KMAP.
+    pub const fn kmap_base(&self) -> u32 {
+        self.base(self.kmap)
+    }
+    /// Pages that fit in KMAP (`NKPT`).
+    pub const fn nkpt(&self) -> usize {
+        self.entries()
+    }
+    /// Whether `va` lies in KMAP.
+    pub const fn in_kmap(&self, va: u32) -> bool {
+        self.pdx(va) == self.kmap && self.kmap_base() <= va
+    }
+    /// Whether `va` is an address that a process may use in user mode: below VMAP.
+    pub const fn in_user(&self, va: u32) -> bool {
+        va < self.vmap_base()
+    }
+    /// The address of physical memory from 0 on (`KZERO`).
+    pub const fn kzero_base(&self) -> u32 {
+        self.base(self.kzero)
+    }
+    /// The page through which a CPU reaches a page that the window does not show (`TMPADDR`).
+    pub const fn tmpaddr(&self) -> u32 {
+        self.kzero_base() + self.tmp
+    }
+    /// The page that shows each CPU its own `Mach` (`MACHADDR`).
+    pub const fn machaddr(&self) -> u32 {
+        self.kzero_base() + self.mach
+    }
     /// Address in the VPT of the page directory entry for `va` (`&vpd[PDX(va)]`).
     pub const fn vpd_entry(&self, va: u32) -> u32 {
         self.vpt_page(self.vpt) + self.pdx(va) as u32 * BY2WD
@@ -120,6 +163,10 @@ mod tests {
         assert_eq!(g.base(g.kzero), 0xF000_0000);
         assert_eq!(g.vpd_entry(0), 0xEFFB_F000);
         assert_eq!(g.vpt_page(g.kmap), 0xEFFB_E000);
+        assert_eq!((g.kmap_base(), g.nkpt()), (0xEF80_0000, 1024));
+        assert_eq!(g.tmpaddr(), 0xF000_8000);
+        assert_eq!(g.machaddr(), 0xF001_8000);
+        assert_eq!(g.window, g.kzero_base().wrapping_neg());
     }
 
     /// `vpt[VPTX(va)]` is `VPT + (va >> 12) * 4` when a table fills a page.

@@ -13,20 +13,29 @@
 //! [`Arch`](arch::Arch), so that a model checker and a kernel compile the very same source; which
 //! repairs of the original are in force is a type ([`variant`]).
 //!
-//! | room | what is in it | mmu.c |
+//! | room | what is in it | from |
 //! |---|---|---|
 //! | [`arch`] | what a machine must offer | – |
 //! | [`layout`], [`entry`] | the address space, bits of an entry | mem.h |
+//! | [`gdt`] | segment descriptors, the task state segment | mmu.c |
 //! | [`state`] | Mach, Proc, Page, and what all share | dat.h |
 //! | [`variant`] | the repairs, one switch each | – |
-//! | [`lock`] | ilock, iunlock | taslock.c |
+//! | [`error`](mod@error), [`event`], [`function`] | what is refused, what is told, what can be counted | – |
+//! | [`lock`] | lock, ilock | taslock.c |
+//! | [`init`] | mmuinit, memglobal | mmu.c |
+//! | [`kaddr`] | kaddr, paddr, cankaddr | mmu.c |
 //! | [`walk`], [`kernelmap`] | mmuwalk, pdbmap, pdbunmap | mmu.c |
 //! | [`hole`], [`vmap`], [`vmapsync`] | findhole, vmapalloc, vmap, vunmap, vmapsync | mmu.c |
-//! | [`shootdown`] | how CPUs make each other flush, the tick's part of it | vunmap, clock.c |
+//! | [`patwc`] | write combining | mmu.c |
+//! | [`shootdown`] | how CPUs make each other flush, the tick's part of it, procflushmmu | vunmap, clock.c, segment.c |
 //! | [`slots`] | stale large entries in copied directories | – |
+//! | [`tmpmap`] | tmpmap, tmpunmap | mmu.c |
 //! | [`pool`] | mmupdballoc, mmupdbfree, upallocpdb | mmu.c |
-//! | [`switch`] | taskswitch, mmuswitch, flushmmu, mmuptefree | mmu.c |
-//! | [`user`] | putmmu, mmurelease, flushpg | mmu.c |
+//! | [`switch`] | taskswitch, mmuswitch, flushmmu, mmuptefree, what sched does with them | mmu.c, proc.c |
+//! | [`user`] | putmmu, checkmmu, checkfault, mmurelease, flushpg | mmu.c |
+//! | [`kmap`] | kmap, kunmap | mmu.c |
+//! | [`segment`] | pages that processes share: fault and free | fault.c, segment.c |
+//! | [`pagerefs`] | countpagerefs | mmu.c |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -34,11 +43,19 @@ pub mod arch;
 pub mod entry;
 pub mod error;
 pub mod event;
+pub mod function;
+pub mod gdt;
 pub mod hole;
+pub mod init;
+pub mod kaddr;
 pub mod kernelmap;
+pub mod kmap;
 pub mod layout;
 pub mod lock;
+pub mod pagerefs;
+pub mod patwc;
 pub mod pool;
+pub mod segment;
 pub mod shootdown;
 pub mod slots;
 pub mod state;

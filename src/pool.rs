@@ -2,11 +2,14 @@
 
 use crate::arch::{Arch, Owned};
 use crate::entry::{Entry, PTEVALID, PTEWRITE};
-use crate::error::expect_splhi;
+use crate::error::{expect_splhi, running};
+use crate::event::Event;
+use crate::function::Function;
+use crate::kaddr::kentry;
 use crate::layout::Frame;
 use crate::slots;
 use crate::state::Proc;
-use crate::tmpmap::tmpmap;
+use crate::tmpmap::{tmpmap, tmpunmap};
 
 /// Most page directories that a CPU keeps in its pool.
 pub const PDBPOOL_MAX: u32 = 10;
@@ -18,6 +21,7 @@ pub const PDBPOOL_MAX: u32 = 10;
 /// and wake on another CPU: `m` is taken again then. A pool is touched only by its CPU with
 /// interrupts off, which is why it needs no lock.
 pub fn mmupdballoc<A: Arch>(arch: &A) -> Frame {
+    arch.trace(Event::Call(Function::Mmupdballoc));
     let level = arch.splhi();
     let m = arch.m();
     m.pdballoc.set(m.pdballoc.get().wrapping_add(1));
@@ -46,12 +50,13 @@ fn copy_mach_pdb<A: Arch>(arch: &A, page: Frame) {
     arch.page(page).slotgen.set(slots::generation_of_copy(arch));
     let prototype = arch.m().pdb;
     for index in 0..g.entries() {
-        let entry = Entry(arch.load(arch.entry(prototype, index)));
+        let entry = Entry(arch.load(kentry(arch, prototype, index)));
         // A held entry means something in the master alone.
         let copied = if entry.valid() { entry.0 } else { 0 };
-        arch.store(arch.entry(pdb, index), copied);
+        arch.store(pdb.entry(arch, index), copied);
     }
-    arch.store(arch.entry(pdb, g.vpt), page.pa() | PTEWRITE | PTEVALID);
+    arch.store(pdb.entry(arch, g.vpt), page.pa() | PTEWRITE | PTEVALID);
+    tmpunmap(arch, pdb);
 }
 
 /// Takes a page directory back: into this CPU's pool, or, if that is full, among the free page
@@ -62,6 +67,7 @@ fn copy_mach_pdb<A: Arch>(arch: &A, page: Frame) {
 /// # Panics
 /// If interrupts are on.
 pub fn mmupdbfree<A: Arch>(arch: &A, proc: &Proc<A>, page: Frame) {
+    arch.trace(Event::Call(Function::Mmupdbfree));
     expect_splhi(arch, "mmupdbfree");
     let m = arch.m();
     m.pdbfree.set(m.pdbfree.get().wrapping_add(1));
@@ -82,7 +88,8 @@ pub fn mmupdbfree<A: Arch>(arch: &A, proc: &Proc<A>, page: Frame) {
 /// # Panics
 /// If this CPU runs no process.
 pub fn upallocpdb<A: Arch>(arch: &A) {
-    let up = arch.up().expect("upallocpdb: no process");
+    arch.trace(Event::Call(Function::Upallocpdb));
+    let up = running(arch, "upallocpdb");
     if up.mmupdb.get().is_some() {
         return;
     }
@@ -107,7 +114,8 @@ pub fn upallocpdb<A: Arch>(arch: &A) {
 pub(crate) fn adopt<A: Arch>(arch: &A, page: Frame) {
     let kzero = A::GEOMETRY.kzero;
     let pdb = tmpmap(arch, page);
-    let private = arch.load(arch.entry(arch.m().pdb, kzero));
-    arch.store(arch.entry(pdb, kzero), private);
-    slots::sweep(arch, pdb);
+    let private = arch.load(kentry(arch, arch.m().pdb, kzero));
+    arch.store(pdb.entry(arch, kzero), private);
+    slots::sweep_mapped(arch, page, &pdb);
+    tmpunmap(arch, pdb);
 }

@@ -1,6 +1,7 @@
 //! What the MMU code keeps per CPU, per process, per page, and once for all.
 
 use crate::arch::{Arch, Owned, WordName};
+use crate::gdt::{Ldt, NPROCSEG, Segdesc};
 use crate::layout::Frame;
 use crate::lock::Lock;
 
@@ -18,6 +19,9 @@ pub struct Mach<A: Arch> {
     pub flushed: A::Word,
     /// `active.machs[n]`: not 0 while the CPU takes part in shootdowns.
     pub online: A::Word,
+    /// `m->proc`: 1 more than the index of the process that this CPU has entered, or 0. Written by
+    /// this CPU, read by whoever must make that process flush.
+    pub proc: A::Word,
     /// Page directories ready for reuse, newest first, linked by [`Page::next`].
     pub pdbpool: A::Owned<Option<Frame>>,
     /// Length of `pdbpool`.
@@ -39,6 +43,7 @@ impl<A: Arch> Mach<A> {
             flushmmu: A::word(WordName::FlushMmu(machno), 0),
             flushed: A::word(WordName::Flushed(machno), 0),
             online: A::word(WordName::Online(machno), 0),
+            proc: A::word(WordName::Running(machno), 0),
             pdbpool: A::Owned::new(None),
             pdbcnt: A::Owned::new(0),
             pdballoc: A::Owned::new(0),
@@ -60,6 +65,9 @@ pub struct Proc<A: Arch> {
     pub index: usize,
     /// The process's user page tables are to be dropped when it is next switched to.
     pub newtlb: A::Word,
+    /// Counts the requests to drop the process's user mappings. A fault that began before one and
+    /// ends after it maps nothing (fix C1).
+    pub flushes: A::Word,
     /// [`DEAD`] or alive.
     pub state: A::Word,
     /// Its page directory, once it has one.
@@ -68,6 +76,20 @@ pub struct Proc<A: Arch> {
     pub mmuused: A::Owned<Option<Frame>>,
     /// Page tables ready for reuse, linked by [`Page::next`].
     pub mmufree: A::Owned<Option<Frame>>,
+    /// The page table of its KMAP, once it has one.
+    pub kmaptable: A::Owned<Option<Frame>>,
+    /// Live kmaps.
+    pub nkmap: A::Owned<i32>,
+    /// Slot of KMAP that was taken last.
+    pub lastkmap: A::Owned<usize>,
+    /// Spin locks that it holds; while there are any, it is not to be preempted.
+    pub nlocks: A::Owned<u32>,
+    /// It was to be preempted while it held a lock; it gives way when it holds none.
+    pub delaysched: A::Owned<bool>,
+    /// Its own segments, loaded into the GDT when it runs.
+    pub gdt: [A::Owned<Segdesc>; NPROCSEG],
+    /// Its local descriptor table, if it has one.
+    pub ldt: A::Owned<Option<Ldt>>,
     /// Top of its kernel stack (`kstack+KSTACK`).
     pub kstack: u32,
 }
@@ -79,10 +101,18 @@ impl<A: Arch> Proc<A> {
         Self {
             index,
             newtlb: A::word(WordName::NewTlb(index), 0),
+            flushes: A::word(WordName::Flushes(index), 0),
             state: A::word(WordName::State(index), DEAD),
             mmupdb: A::Owned::new(None),
             mmuused: A::Owned::new(None),
             mmufree: A::Owned::new(None),
+            kmaptable: A::Owned::new(None),
+            nkmap: A::Owned::new(0),
+            lastkmap: A::Owned::new(0),
+            nlocks: A::Owned::new(0),
+            delaysched: A::Owned::new(false),
+            gdt: core::array::from_fn(|_| A::Owned::new(Segdesc::default())),
+            ldt: A::Owned::new(None),
             kstack,
         }
     }

@@ -1,25 +1,70 @@
-//! Switching a CPU from one page directory to another, and dropping a process's user mappings.
+//! Switching a CPU from one process to another, and dropping a process's user mappings.
 
 use crate::arch::{Arch, Owned};
+use crate::error::running;
+use crate::event::Event;
+use crate::function::Function;
+use crate::gdt::{LDTSEG, NPROCSEG, PROCSEG0, Segdesc, Selector, TSS_ESP0};
 use crate::layout::Frame;
 use crate::pool::adopt;
 use crate::slots;
 use crate::state::Proc;
-use crate::tmpmap::tmpmap;
+use crate::tmpmap::{tmpmap, tmpunmap};
+use crate::variant::{Fixes, Variant};
 
-/// Enters the kernel on `stack` from now on, and loads `pdb`.
+/// Enters the kernel on `stack` from now on, whatever level comes from, and loads `pdb`.
 ///
 /// Called with interrupts off.
 pub fn taskswitch<A: Arch>(arch: &A, pdb: Frame, stack: u32) {
-    arch.set_kernel_stack(stack);
+    arch.trace(Event::Call(Function::Taskswitch));
+    let tss = &arch.descriptors().tss;
+    for level in 0..3 {
+        let esp = TSS_ESP0 + 2 * level;
+        tss[esp + 1].set(u32::from(Selector::KD.0));
+        tss[esp].set(stack);
+    }
     arch.putcr3(pdb);
 }
 
-/// Loads the page directory of `proc`, or this CPU's own if it has none. Drops the process's user
-/// page tables first if somebody asked for that (`newtlb`).
+/// This CPU runs `proc` from now on: says so, and loads what is the process's.
 ///
-/// Called with interrupts off, by the scheduler as it enters `proc` and by [`flushmmu`].
+/// Called by the scheduler with interrupts off, when [`Arch::up`] is `proc` already.
+#[doc(alias = "sched")]
+pub fn mmuenter<A: Arch>(arch: &A, proc: &Proc<A>) {
+    let word = &arch.m().proc;
+    let running = proc.index as u32 + 1;
+    if A::Variant::FIXES.has(Fixes::C2) {
+        // LOCKed, so that `newtlb` is read after this is visible. Partner of the exchange in
+        // procflushmmu: either that one sees the process here, or this CPU sees the request.
+        arch.swap(word, running);
+    } else {
+        arch.store(word, running);
+    }
+    mmuswitch(arch, proc);
+}
+
+/// This CPU's process goes: loads the CPU's own page directory, so that the process may be picked up
+/// elsewhere. `stack` is the stack that the CPU idles on.
+///
+/// Called by the scheduler with interrupts off.
+#[doc(alias = "sched")]
+pub fn mmuleave<A: Arch>(arch: &A, stack: u32) {
+    load_own(arch, stack);
+    arch.store(&arch.m().proc, 0);
+}
+
+/// Loads this CPU's own page directory.
+pub(crate) fn load_own<A: Arch>(arch: &A, stack: u32) {
+    slots::sweep_own(arch);
+    taskswitch(arch, arch.m().pdb, stack);
+}
+
+/// Loads the page directory of `proc`, or this CPU's own if it has none, and the process's segments.
+/// Drops the process's user page tables first if somebody asked for that (`newtlb`).
+///
+/// Called with interrupts off, as the process is entered and by [`flushmmu`].
 pub fn mmuswitch<A: Arch>(arch: &A, proc: &Proc<A>) {
+    arch.trace(Event::Call(Function::Mmuswitch));
     if arch.load(&proc.newtlb) != 0 {
         mmuptefree(arch, proc);
         arch.store(&proc.newtlb, 0);
@@ -29,23 +74,24 @@ pub fn mmuswitch<A: Arch>(arch: &A, proc: &Proc<A>) {
             adopt(arch, pdb);
             taskswitch(arch, pdb, proc.kstack);
         }
-        None => {
-            let pdb = arch.m().pdb;
-            slots::sweep(arch, pdb);
-            taskswitch(arch, pdb, proc.kstack);
-        }
+        None => load_own(arch, proc.kstack),
     }
+    load_segments(arch, proc);
 }
 
-/// Loads this CPU's own page directory, as the scheduler does when it leaves a process, so that the
-/// process may be picked up elsewhere. `stack` is the stack that the CPU idles on.
-///
-/// Called with interrupts off.
-#[doc(alias = "sched")]
-pub fn mmuleave<A: Arch>(arch: &A, stack: u32) {
-    let pdb = arch.m().pdb;
-    slots::sweep(arch, pdb);
-    taskswitch(arch, pdb, stack);
+/// Loads the segments of `proc` into this CPU's descriptor table.
+fn load_segments<A: Arch>(arch: &A, proc: &Proc<A>) {
+    let gdt = &arch.descriptors().gdt;
+    for n in 0..NPROCSEG {
+        gdt[PROCSEG0 + n].set(proc.gdt[n].get());
+    }
+    match proc.ldt.get() {
+        Some(ldt) if ldt.n > 0 => {
+            gdt[LDTSEG].set(Segdesc::ldt(ldt.base, ldt.n));
+            arch.lldt(Selector::LDT);
+        }
+        _ => arch.lldt(Selector::NULL),
+    }
 }
 
 /// Drops the user mappings of the current process, and everything that this CPU has cached. They
@@ -56,8 +102,9 @@ pub fn mmuleave<A: Arch>(arch: &A, stack: u32) {
 /// # Panics
 /// If this CPU runs no process.
 pub fn flushmmu<A: Arch>(arch: &A) {
+    arch.trace(Event::Call(Function::Flushmmu));
     let level = arch.splhi();
-    let up = arch.up().expect("flushmmu: no process");
+    let up = running(arch, "flushmmu");
     arch.store(&up.newtlb, 1);
     mmuswitch(arch, up);
     arch.splx(level);
@@ -69,6 +116,7 @@ pub fn flushmmu<A: Arch>(arch: &A) {
 /// Called by whoever owns `proc`: the CPU that runs it, with interrupts off, or its reaper. The CPU
 /// still has the old translations cached until CR3 is loaded.
 pub fn mmuptefree<A: Arch>(arch: &A, proc: &Proc<A>) {
+    arch.trace(Event::Call(Function::Mmuptefree));
     let (Some(page), Some(first)) = (proc.mmupdb.get(), proc.mmuused.get()) else {
         return;
     };
@@ -77,12 +125,13 @@ pub fn mmuptefree<A: Arch>(arch: &A, proc: &Proc<A>) {
     let mut last = first;
     loop {
         let record = arch.page(last);
-        arch.store(arch.entry(pdb, record.daddr.get()), 0);
+        arch.store(pdb.entry(arch, record.daddr.get()), 0);
         match record.next.get() {
             Some(next) => last = next,
             None => break,
         }
     }
+    tmpunmap(arch, pdb);
     arch.splx(level);
     arch.page(last).next.set(proc.mmufree.get());
     proc.mmufree.set(Some(first));

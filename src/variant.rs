@@ -1,10 +1,10 @@
 //! Which repairs the code is compiled with.
 //!
-//! [`Seed`] is mmu.c as found, [`Fixed`] is what a kernel ships, and [`Minus`] is `Fixed` without
-//! one repair, which is how the models show that the repair is needed. A variant is a type: the
-//! choice costs nothing at run time and is no cfg.
+//! [`Seed`] is mmu.c as found, [`Upstream`] has the vunmap that came later, [`Fixed`] is what a
+//! kernel ships, and [`Minus`] is `Fixed` without one repair, which is how the models show that the
+//! repair is needed. A variant is a type: the choice costs nothing at run time and is no cfg.
 
-use crate::shootdown::{Flags, Generations, Handshake};
+use crate::shootdown::{Flags, Generations, Handshake, ProcFlags};
 
 /// A set of repairs, named after the hazards that they remove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +33,23 @@ impl Fixes {
     pub const B1: Self = Self(1 << 7);
     /// Whoever waits with interrupts off serves the requests of others meanwhile.
     pub const B2: Self = Self(1 << 8);
+    /// patwc makes every copy of an entry that it changed go away, and every CPU flush.
+    pub const A10: Self = Self(1 << 9);
+    /// putmmu refuses if a flush was asked for since the fault began.
+    pub const C1: Self = Self(1 << 10);
+    /// Asking a process to flush, and entering it, each order their store before their load.
+    pub const C2: Self = Self(1 << 11);
+    /// checkmmu looks with interrupts off, so that no page table can go away between two looks.
+    pub const C3: Self = Self(1 << 12);
+    /// mmuinit drops the translations through which the kernel's code could still be written.
+    pub const D1: Self = Self(1 << 13);
+    /// countpagerefs tells of all pages of a process, not of its page directory alone.
+    pub const D2: Self = Self(1 << 14);
     /// Every repair.
-    pub const ALL: Self = Self((1 << 9) - 1);
+    pub const ALL: Self = Self((1 << 15) - 1);
 
     /// The single repairs, by name.
-    pub const EACH: [(&'static str, Self); 9] = [
+    pub const EACH: [(&'static str, Self); 15] = [
         ("a1", Self::A1),
         ("a2", Self::A2),
         ("a3", Self::A3),
@@ -45,8 +57,14 @@ impl Fixes {
         ("a6", Self::A6),
         ("a7", Self::A7),
         ("a9", Self::A9),
+        ("a10", Self::A10),
         ("b1", Self::B1),
         ("b2", Self::B2),
+        ("c1", Self::C1),
+        ("c2", Self::C2),
+        ("c3", Self::C3),
+        ("d1", Self::D1),
+        ("d2", Self::D2),
     ];
 
     /// Whether all of `fixes` are in this set.
@@ -78,6 +96,16 @@ pub struct Seed;
 impl Variant for Seed {
     const FIXES: Fixes = Fixes::NONE;
     type Handshake = Flags;
+}
+
+/// mmu.c with the vunmap that it got later: it asks the CPUs that run a process, through procflushmmu,
+/// and their tick flushes for a process alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Upstream;
+
+impl Variant for Upstream {
+    const FIXES: Fixes = Fixes::NONE;
+    type Handshake = ProcFlags;
 }
 
 /// All repairs.

@@ -8,6 +8,7 @@ use crate::arch::Arch;
 use crate::entry::{PTEHELD, PTEUNCACHED, PTEWRITE};
 use crate::error::{VmapError, VunmapError, broken};
 use crate::event::Event;
+use crate::function::Function;
 use crate::hole::vmapalloc;
 use crate::kernelmap::{RemovedLarge, pdbcheck, pdbmap, pdbrelease, pdbunmap};
 use crate::layout::BY2PG;
@@ -27,6 +28,7 @@ use crate::variant::{Fixes, Variant};
 /// # Panics
 /// If the addresses that it chose are mapped already, or there is no memory for a page table.
 pub fn vmap<A: Arch>(arch: &A, pa: u32, size: u32) -> Result<u32, VmapError> {
+    arch.trace(Event::Call(Function::Vmap));
     let offset = pa % BY2PG;
     let base = pa - offset;
     if base == 0 {
@@ -46,14 +48,10 @@ pub fn vmap<A: Arch>(arch: &A, pa: u32, size: u32) -> Result<u32, VmapError> {
     } else {
         round_as_c(size, offset)
     };
-    let lock = &arch.system().vmaplock;
-    let held = lock.ilock(arch);
-    let Some(va) = vmapalloc(arch, bytes) else {
-        lock.iunlock(arch, held);
-        return Err(VmapError::NoSpace { size: bytes });
-    };
+    let locked = arch.system().vmaplock.ilock(arch);
+    let va = vmapalloc(arch, bytes).ok_or(VmapError::NoSpace { size: bytes })?;
     pdbmap(arch, arch.master(), base | PTEUNCACHED | PTEWRITE, va, bytes);
-    lock.iunlock(arch, held);
+    drop(locked);
     arch.trace(Event::Mapped { va, pa: base, size: bytes });
     Ok(va + offset)
 }
@@ -72,6 +70,7 @@ pub fn vmap<A: Arch>(arch: &A, pa: u32, size: u32) -> Result<u32, VmapError> {
 /// # Panics
 /// If part of the range is not mapped.
 pub fn vunmap<A: Arch>(arch: &A, va: u32, size: u32) -> Result<(), VunmapError> {
+    arch.trace(Event::Call(Function::Vunmap));
     let (va, size) = if A::Variant::FIXES.has(Fixes::A9) {
         unmap_range::<A>(va, size)?
     } else {
@@ -80,7 +79,7 @@ pub fn vunmap<A: Arch>(arch: &A, va: u32, size: u32) -> Result<(), VunmapError> 
     arch.trace(Event::Unmapping { va, size });
     let removed = clear(arch, va, size)?;
     if removed.0 {
-        slots::removed_large(arch);
+        slots::changed_large(arch);
     }
     arch.trace(Event::Requesting);
     <A::Variant as Variant>::Handshake::flush_everywhere(arch);
@@ -102,13 +101,11 @@ fn clear<A: Arch>(arch: &A, va: u32, size: u32) -> Result<RemovedLarge, VunmapEr
         }
         return Ok(pdbunmap(arch, master, va, size, 0));
     }
-    let lock = &arch.system().vmaplock;
-    let held = lock.ilock(arch);
-    let checked =
-        if A::Variant::FIXES.has(Fixes::A9) { pdbcheck(arch, master, va, size) } else { Ok(()) };
-    let removed = checked.map(|()| pdbunmap(arch, master, va, size, PTEHELD));
-    lock.iunlock(arch, held);
-    removed
+    let _locked = arch.system().vmaplock.ilock(arch);
+    if A::Variant::FIXES.has(Fixes::A9) {
+        pdbcheck(arch, master, va, size)?;
+    }
+    Ok(pdbunmap(arch, master, va, size, PTEHELD))
 }
 
 /// The whole pages that `size` bytes at `va` touch, if they lie in VMAP.

@@ -3,6 +3,8 @@
 use crate::arch::Arch;
 use crate::entry::Entry;
 use crate::event::Event;
+use crate::function::Function;
+use crate::kaddr::kentry;
 use crate::variant::{Fixes, Variant};
 
 /// Handles a kernel fault at `va`: if the master maps it, makes the loaded page directory do so,
@@ -14,18 +16,19 @@ use crate::variant::{Fixes, Variant};
 /// has stored, sweeping what it stored (fix A1). On a CPU that runs on the master itself there is
 /// nothing to copy, and storing would bring a removed entry back (fix A6).
 pub fn vmapsync<A: Arch>(arch: &A, va: u32) -> bool {
+    arch.trace(Event::Call(Function::Vmapsync));
     let g = &A::GEOMETRY;
     if !g.in_vmap(va) {
         return false;
     }
     let master = arch.master();
-    let entry = Entry(arch.load(arch.entry(master, g.pdx(va))));
+    let entry = Entry(arch.load(kentry(arch, master, g.pdx(va))));
     if !entry.valid() {
         return false;
     }
     if entry.table() {
         // Make sure that the entry will help.
-        let pte = arch.entry(entry.frame(), g.ptx(va));
+        let pte = kentry(arch, entry.frame(), g.ptx(va));
         if !Entry(arch.load(pte)).valid() {
             return false;
         }
@@ -33,7 +36,7 @@ pub fn vmapsync<A: Arch>(arch: &A, va: u32) -> bool {
     if A::Variant::FIXES.has(Fixes::A6) && arch.getcr3() == master {
         return true;
     }
-    arch.store(arch.vpt(g.vpd_entry(va)), entry.0);
+    arch.store(arch.at(g.vpd_entry(va)), entry.0);
     arch.trace(Event::Synced { va });
     true
 }

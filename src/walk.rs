@@ -3,6 +3,9 @@
 use crate::arch::Arch;
 use crate::entry::{Entry, PTEVALID, PTEWRITE};
 use crate::error::broken;
+use crate::event::Event;
+use crate::function::Function;
+use crate::kaddr::{kentry, paddr};
 use crate::layout::Frame;
 
 /// Which level of the tree [`mmuwalk`] is to reach.
@@ -28,7 +31,8 @@ pub fn mmuwalk<A: Arch>(
     level: Level,
     create: bool,
 ) -> Option<&A::Word> {
-    let slot = arch.entry(pdb, A::GEOMETRY.pdx(va));
+    arch.trace(Event::Call(Function::Mmuwalk));
+    let slot = kentry(arch, pdb, A::GEOMETRY.pdx(va));
     let mut entry = Entry(arch.load(slot));
     if !entry.valid() && !create {
         return None;
@@ -43,10 +47,10 @@ pub fn mmuwalk<A: Arch>(
         let Some(table) = arch.xspanalloc() else {
             broken(arch, "mmuwalk: no memory for a page table", va, 0, 0);
         };
-        entry = Entry(table.pa() | PTEWRITE | PTEVALID);
+        entry = Entry(paddr(arch, table) | PTEWRITE | PTEVALID);
         // The table was cleared before this store, and stores stay in order: no walker can see the
         // old contents.
         arch.store(slot, entry.0);
     }
-    Some(arch.entry(entry.frame(), A::GEOMETRY.ptx(va)))
+    Some(kentry(arch, entry.frame(), A::GEOMETRY.ptx(va)))
 }

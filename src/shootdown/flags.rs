@@ -7,7 +7,7 @@
 use super::Handshake;
 use crate::arch::Arch;
 use crate::event::Event;
-use crate::state::DEAD;
+use crate::state::{DEAD, Proc};
 use crate::switch::flushmmu;
 
 /// The protocol of mmu.c.
@@ -39,6 +39,10 @@ impl Handshake for Flags {
         }
     }
 
+    fn flush_processes<A: Arch>(arch: &A, matches: impl Fn(&Proc<A>) -> bool) {
+        wait_for_cpus(arch, flag_processes(arch, matches));
+    }
+
     fn interrupt<A: Arch>(arch: &A) {
         let m = arch.m();
         if arch.load(&m.flushmmu) != 0 {
@@ -57,5 +61,37 @@ impl Handshake for Flags {
 
     fn wait_turn<A: Arch>(arch: &A, seen: &[(&A::Word, u32)]) {
         arch.relax(seen);
+    }
+}
+
+/// Sets the flag of each process that matches and of each CPU that it runs on. Returns those CPUs, a
+/// bit each.
+pub(super) fn flag_processes<A: Arch>(arch: &A, matches: impl Fn(&Proc<A>) -> bool) -> u32 {
+    let mut flagged = 0;
+    for n in 0..arch.nproc() {
+        let proc = arch.proc(n);
+        if arch.load(&proc.state) == DEAD || !matches(proc) {
+            continue;
+        }
+        arch.store(&proc.newtlb, 1);
+        // Nothing orders this load behind that store (C2).
+        for cpu in 0..arch.nmach() {
+            let mach = arch.mach(cpu);
+            if arch.load(&mach.proc) == n as u32 + 1 {
+                arch.store(&mach.flushmmu, 1);
+                flagged |= 1 << cpu;
+            }
+        }
+    }
+    flagged
+}
+
+/// Gives the CPU away until each of `cpus` has cleared its flag.
+pub(super) fn wait_for_cpus<A: Arch>(arch: &A, cpus: u32) {
+    for cpu in (0..arch.nmach()).filter(|cpu| cpus & 1 << cpu != 0) {
+        let mach = arch.mach(cpu);
+        while arch.load(&mach.flushmmu) != 0 {
+            arch.sched(&[(&mach.flushmmu, 1)]);
+        }
     }
 }

@@ -10,6 +10,8 @@ use super::Handshake;
 use crate::arch::Arch;
 use crate::event::Event;
 use crate::slots;
+use crate::state::{DEAD, Proc};
+use crate::switch::mmuswitch;
 use crate::variant::{Fixes, Variant};
 
 /// The protocol of requests and answers by generation.
@@ -23,11 +25,13 @@ impl Handshake for Generations {
             arch.putcr3(arch.master());
             return;
         }
-        let generation = request(arch);
-        // By number, not by CPU: the caller may go on elsewhere meanwhile, and its own CPU of a
-        // moment ago has answered already.
-        for n in 0..arch.nmach() {
-            wait_for(arch, n, generation);
+        ask(arch, ALL);
+    }
+
+    fn flush_processes<A: Arch>(arch: &A, matches: impl Fn(&Proc<A>) -> bool) {
+        let running = mark(arch, matches);
+        if running != 0 {
+            ask(arch, running);
         }
     }
 
@@ -62,8 +66,55 @@ impl Handshake for Generations {
     }
 }
 
-/// Asks every CPU to flush, and flushes this one. Returns the generation to wait for.
-fn request<A: Arch>(arch: &A) -> u32 {
+/// Every CPU, a bit each.
+const ALL: u32 = u32::MAX;
+
+/// Asks these CPUs to flush, and waits until each that is online has. This CPU flushes at once.
+fn ask<A: Arch>(arch: &A, cpus: u32) {
+    let generation = request(arch, cpus);
+    // By number, not by CPU: the caller may go on elsewhere meanwhile, and its own CPU of a moment
+    // ago has answered already.
+    for n in each(arch, cpus) {
+        wait_for(arch, n, generation);
+    }
+}
+
+fn each<A: Arch>(arch: &A, cpus: u32) -> impl Iterator<Item = usize> {
+    (0..arch.nmach()).filter(move |n| cpus & 1 << n != 0)
+}
+
+/// Asks each process that matches to drop its user mappings. Returns the CPUs that run one: nobody
+/// else can use them before mmuswitch has dropped them.
+fn mark<A: Arch>(arch: &A, matches: impl Fn(&Proc<A>) -> bool) -> u32 {
+    let fixes = A::Variant::FIXES;
+    let mut running = 0;
+    for n in 0..arch.nproc() {
+        let proc = arch.proc(n);
+        if arch.load(&proc.state) == DEAD || !matches(proc) {
+            continue;
+        }
+        if fixes.has(Fixes::C1) {
+            // Before the request: who still sees the old count answers after it has mapped.
+            arch.fetch_add(&proc.flushes, 1);
+        }
+        if fixes.has(Fixes::C2) {
+            // LOCKed, partner of the exchange in mmuenter.
+            arch.swap(&proc.newtlb, 1);
+        } else {
+            arch.store(&proc.newtlb, 1);
+        }
+        for cpu in 0..arch.nmach() {
+            if arch.load(&arch.mach(cpu).proc) == n as u32 + 1 {
+                running |= 1 << cpu;
+            }
+        }
+    }
+    running
+}
+
+/// Asks these CPUs to flush, and flushes this one. Returns the generation to wait for. CPUs that are
+/// not among them answer with their next tick, and nobody waits for them.
+fn request<A: Arch>(arch: &A, cpus: u32) -> u32 {
     // Interrupts are off so that the CPU which is not kicked is the one that serves itself.
     let level = arch.splhi();
     // LOCKed: the cleared entries are visible before the request is, and before `online` is read.
@@ -72,7 +123,7 @@ fn request<A: Arch>(arch: &A) -> u32 {
         serve(arch);
     }
     let me = arch.machno();
-    for n in 0..arch.nmach() {
+    for n in each(arch, cpus) {
         if n != me && arch.load(&arch.mach(n).online) != 0 {
             arch.kick(n);
         }
@@ -111,15 +162,20 @@ fn serve<A: Arch>(arch: &A) -> u32 {
     published
 }
 
-/// Makes this CPU forget what it cached, process or not (fix A2), and the loaded page directory what
-/// the master forgot (fix A1).
+/// Makes this CPU forget what it cached, process or not (fix A2), the loaded page directory what the
+/// master forgot (fix A1), and the process the user mappings that it was asked to drop.
 fn flush_loaded<A: Arch>(arch: &A) {
-    if !A::Variant::FIXES.has(Fixes::A2) && arch.up().is_none() {
+    let up = arch.up();
+    if !A::Variant::FIXES.has(Fixes::A2) && up.is_none() {
         return;
     }
-    let pdb = arch.getcr3();
-    slots::sweep(arch, pdb);
-    arch.putcr3(pdb);
+    match up {
+        Some(up) if arch.load(&up.newtlb) != 0 => mmuswitch(arch, up),
+        _ => {
+            slots::sweep_loaded(arch);
+            arch.putcr3(arch.getcr3());
+        }
+    }
 }
 
 /// Whether `flushed` is at or past `generation`. Counters wrap; no CPU that is online is ever 2^31

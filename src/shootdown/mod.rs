@@ -1,16 +1,22 @@
 //! How a CPU makes all CPUs drop what they have cached of the page tables.
 //!
-//! Two protocols: [`Flags`] is mmu.c's, [`Generations`] is ours. The calls of the kernel around the
-//! MMU code are the same for both: [`online`] when a CPU comes up, [`interrupt`] from every tick and
-//! every shootdown IPI, and the waiting that locks do ([`Lock`](crate::lock::Lock)).
+//! Three protocols: [`Flags`] is mmu.c's, [`ProcFlags`] is what it became, [`Generations`] is ours.
+//! The calls of the kernel around the MMU code are the same for all: [`online`] when a CPU comes up,
+//! [`interrupt`] from every tick and every shootdown IPI, [`procflushmmu`] when a segment loses pages,
+//! and the waiting that locks do ([`Lock`](crate::lock::Lock)).
 
 mod flags;
 mod generations;
+mod procflags;
 
 pub use flags::Flags;
 pub use generations::Generations;
+pub use procflags::ProcFlags;
 
 use crate::arch::Arch;
+use crate::event::Event;
+use crate::function::Function;
+use crate::state::Proc;
 use crate::variant::Variant;
 
 /// A shootdown protocol.
@@ -18,6 +24,10 @@ pub trait Handshake {
     /// Makes every CPU that is online flush, and returns when all have. The entries that they are
     /// to forget have been cleared.
     fn flush_everywhere<A: Arch>(arch: &A);
+
+    /// Makes every process that matches drop its user mappings, and returns when no CPU can use one
+    /// of those any more.
+    fn flush_processes<A: Arch>(arch: &A, matches: impl Fn(&Proc<A>) -> bool);
 
     /// Flushes if somebody asked this CPU to. Called with interrupts off.
     fn interrupt<A: Arch>(arch: &A);
@@ -36,6 +46,18 @@ pub trait Handshake {
 #[doc(alias = "hzclock")]
 pub fn interrupt<A: Arch>(arch: &A) {
     <A::Variant as Variant>::Handshake::interrupt(arch);
+}
+
+/// Makes every process that matches drop its user mappings, the calling one among them if it
+/// matches. When it returns, no CPU can use a mapping that one of them had before. They come back by
+/// faults, so what must not come back is out of its segment before this is called.
+///
+/// Called by a process with interrupts on and no lock held, as mmu.c's kernel gives the CPU away
+/// while it waits (`port/segment.c`).
+pub fn procflushmmu<A: Arch>(arch: &A, matches: impl Fn(&Proc<A>) -> bool) {
+    arch.trace(Event::Call(Function::Procflushmmu));
+    arch.trace(Event::Dropping);
+    <A::Variant as Variant>::Handshake::flush_processes(arch, matches);
 }
 
 /// Makes this CPU take part in shootdowns, from now on.
