@@ -119,7 +119,7 @@ fn missing(variant: &str) -> Option<usize> {
 /// The instance of a generic model for a variant's name, or `None` if there is no such variant.
 macro_rules! for_variant {
     ($body:ident) => {
-        for_variant!($body: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+        for_variant!($body: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
     };
     ($body:ident: $($n:literal)*) => {
         |variant| {
