@@ -51,7 +51,7 @@ pub(crate) fn v1<V: View>(facts: &Facts<'_, V>, found: &mut Findings) {
                 }
                 let (va, pa) = (layout.address(first, second), leaf.frame());
                 let fits = piece.is_some_and(|(first, last, to): (u32, u32, u32)| {
-                    first <= va && va <= last && to.wrapping_add(va - first) == pa
+                    va <= last && to.wrapping_add(va - first) == pa
                 });
                 if !fits || leaf.global() {
                     piece = facts.ledger.piece(va);
