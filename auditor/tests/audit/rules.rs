@@ -284,12 +284,13 @@ fn each_fault_breaks_its_rule_and_no_other() {
 fn each_rule_has_a_fault() {
     for property in Property::ALL {
         assert!(FAULTS.iter().any(|fault| fault.0 == property), "{property}");
-        assert!(!property.description().is_empty());
     }
-    let mut ids: Vec<&str> = Property::ALL.iter().map(|property| property.id()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), Property::ALL.len());
+    for name in [Property::id, Property::description] {
+        let mut names: Vec<&str> = Property::ALL.into_iter().map(name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Property::ALL.len());
+    }
 }
 
 /// A page table that was dropped and left in the directory is a fault of its own, and what it shows
@@ -337,13 +338,42 @@ fn a_tlb_that_cannot_be_seen_is_no_excuse_for_a_table() {
 
 #[test]
 fn a_violation_says_where_and_what() {
-    let mut world = World::sound();
-    world.finish_unmap();
-    world.fill(0, small(TORN_AT, TORN));
-    let [violation] = &audit(&world, &world.ledger)[..] else { panic!("one fault") };
+    let told = |fault: fn(&mut World)| {
+        let mut world = World::sound();
+        fault(&mut world);
+        let [violation] = &audit(&world, &world.ledger)[..] else { panic!("one fault") };
+        violation.to_string()
+    };
     assert_eq!(
-        violation.to_string(),
+        told(|w| {
+            w.finish_unmap();
+            w.fill(0, small(TORN_AT, TORN));
+        }),
         "V1: cpu 0 reaches 0x200000 through 0x12000, by its TLB; that address is not mapped"
+    );
+    assert_eq!(
+        told(|w| w.fill(0, small(LIVE_AT, TORN))),
+        "V1: cpu 0 reaches 0x200000 through 0x10000, by its TLB; that address is mapped to 0x100000"
+    );
+    assert_eq!(
+        told(|w| w.fill(0, small(TORN_AT, LIVE))),
+        "V1: cpu 0 reaches 0x100000 through 0x12000, by its TLB; that address is being unmapped from \
+         0x200000"
+    );
+    assert_eq!(
+        told(|w| w.held.push(POOL_1)),
+        "P1: page 0x4e000 is in the pool of cpu 1, and held by another owner"
+    );
+}
+
+#[test]
+fn an_overlap_says_with_what() {
+    let mut world = World::sound();
+    let mut mapped = |va| world.ledger.mapped(va, 0x30_0000, 0x1000).expect("it overlaps");
+    assert_eq!(mapped(LIVE_AT).to_string(), "0x10000 is mapped to 0x100000 already");
+    assert_eq!(
+        mapped(TORN_AT).to_string(),
+        "0x12000 is still being unmapped from 0x200000: its vunmap has not returned"
     );
 }
 
