@@ -10,7 +10,7 @@ use mmu386::vmapsync::vmapsync;
 
 use super::{Cpu, Translation};
 use crate::counterexample::Op;
-use crate::oracle::{self, Property};
+use crate::oracle::{self, Property, audit};
 
 impl<V: Variant> Cpu<V> {
     /// Accesses a VMAP address as a driver would. Returns whether it could: a fault that vmapsync
@@ -71,13 +71,13 @@ impl<V: Variant> Cpu<V> {
     /// vunmap, with the ledger told before and after. Once it has returned, no CPU may be able to
     /// reach the old memory.
     pub fn vunmap(&self, va: u32, size: u32) -> Result<(), VunmapError> {
-        self.machine.ledger().unmapping(va);
+        let unmapping = self.machine.ledger().common_mut().unmapping(va, size);
         let result = vmap::vunmap(self, va, size);
         if result.is_err() {
-            self.machine.ledger().kept(va);
+            self.machine.ledger().common_mut().kept(unmapping);
             return result;
         }
-        self.machine.ledger().gone(va);
+        self.machine.ledger().common_mut().gone(unmapping);
         // Whoever changes these entries, or flushes them, does so before or after this moment.
         self.speculate(va);
         self.machine.expect_unreachable("vunmap");
@@ -87,9 +87,9 @@ impl<V: Variant> Cpu<V> {
     /// patwc, with the ledger told before and after. Once it has returned, no CPU may use the old
     /// memory type.
     pub fn patwc(&self, va: u32, size: u32) {
-        self.machine.ledger().combining(va);
+        let combining = self.machine.ledger().combining(va, size);
         assert!(patwc::patwc(self, va, size), "the model's processor has a page attribute table");
-        self.machine.ledger().combined(va);
+        self.machine.ledger().combined(combining);
         self.speculate(va);
         self.machine.expect_unreachable("patwc");
     }
@@ -126,5 +126,6 @@ impl<V: Variant> super::Machine<V> {
                 );
             }
         }
+        audit::after_unmap(self);
     }
 }

@@ -154,12 +154,13 @@ impl<V: Variant> Arch for Cpu<V> {
         if maps {
             // Whoever looks at what user mode can reach here does so before or after.
             self.machine.flushes[self.id()].fetch_add(1);
+            self.machine.maps_page(self.id(), word, value);
         }
         let old = word.store(value);
         self.note(Op::Store(word.name(), value));
         self.stored(word, old);
         if maps {
-            self.machine.mapped_user(self.id(), value);
+            self.machine.judge_user(self.id(), "can go");
         }
     }
 

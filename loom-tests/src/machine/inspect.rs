@@ -3,13 +3,122 @@
 use mmu386::entry::{Entry, PTEGLOBAL, PTEVALID, PTEWRITE};
 use mmu386::layout::{BY2PG, Frame};
 use mmu386::pagerefs::Holder;
+use mmu386::state::DEAD;
 use mmu386::variant::Variant;
 
 use super::frames::{FRAMES, PAGES, TEXT, frame, mach_page, mach_pdb, private_table};
 use super::{Cpu, GEOMETRY, Machine, Registers, Translation};
 use crate::engine::Word;
 
+/// What an auditor sees of a CPU.
+pub struct SeenCpu {
+    /// Its own page directory.
+    pub pdb: Frame,
+    /// The one that it has loaded.
+    pub cr3: Frame,
+    /// Its private page table.
+    pub private: Frame,
+    /// It may use VMAP.
+    pub online: bool,
+    /// The process whose page directory it has loaded, or would have, if it had one.
+    pub runs: Option<usize>,
+    /// Generation up to which its own page directory was swept.
+    pub swept: u32,
+    /// First of its pool.
+    pub pdbpool: Option<Frame>,
+    /// What it takes for the length of that.
+    pub pdbcnt: u32,
+}
+
+/// What an auditor sees of a process.
+pub struct SeenProcess {
+    /// Neither dead nor unborn.
+    pub alive: bool,
+    /// Its page directory.
+    pub pdb: Option<Frame>,
+    /// First of the page tables that it uses.
+    pub mmuused: Option<Frame>,
+    /// First of those that it keeps.
+    pub mmufree: Option<Frame>,
+    /// The page table of its KMAP.
+    pub kmaptable: Option<Frame>,
+    /// What it takes for the number of its kmaps.
+    pub nkmap: i32,
+    /// It is to drop its mappings.
+    pub newtlb: bool,
+}
+
+/// What an auditor sees of the record of a page.
+pub struct SeenPage {
+    /// Next of its list.
+    pub next: Option<Frame>,
+    /// References.
+    pub refs: u32,
+    /// What it is a page table for.
+    pub daddr: usize,
+    /// Generation up to which it was swept.
+    pub swept: u32,
+}
+
 impl<V: Variant> Machine<V> {
+    /// CPU `n`.
+    pub fn see_cpu(&self, n: usize) -> SeenCpu {
+        let mach = &self.machs[n];
+        let cpu = self.cpu(n);
+        let loaded =
+            |&process: &usize| self.procs[process].mmupdb.peek().is_none_or(|pdb| pdb == cpu.cr3);
+        SeenCpu {
+            pdb: mach.pdb,
+            cr3: cpu.cr3,
+            private: private_table(n),
+            online: cpu.online,
+            runs: cpu.up.filter(loaded),
+            swept: mach.slotgen.peek(),
+            pdbpool: mach.pdbpool.peek(),
+            pdbcnt: mach.pdbcnt.peek(),
+        }
+    }
+
+    /// Process `n`.
+    pub fn see_process(&self, n: usize) -> SeenProcess {
+        let proc = &self.procs[n];
+        SeenProcess {
+            alive: proc.state.now() != DEAD,
+            pdb: proc.mmupdb.peek(),
+            mmuused: proc.mmuused.peek(),
+            mmufree: proc.mmufree.peek(),
+            kmaptable: proc.kmaptable.peek(),
+            nkmap: proc.nkmap.peek(),
+            newtlb: proc.newtlb.now() != 0,
+        }
+    }
+
+    /// The record of a page, if it has one.
+    pub fn see_page(&self, page: Frame) -> Option<SeenPage> {
+        let record = self.pages.get(page.number().checked_sub(PAGES)?)?;
+        Some(SeenPage {
+            next: record.next.peek(),
+            refs: record.refs.peek(),
+            daddr: record.daddr.peek(),
+            swept: record.slotgen.peek(),
+        })
+    }
+
+    /// What CPU `n` may have cached.
+    pub fn tlb(&self, n: usize) -> Vec<Translation> {
+        self.cpu(n).tlb.all().collect()
+    }
+
+    /// An entry's value now, if the frame has contents.
+    pub fn look(&self, frame: Frame, index: usize) -> Option<u32> {
+        self.memory.look(frame, index).map(Word::now)
+    }
+
+    /// Generation of large VMAP entries that were removed.
+    pub fn generation(&self) -> u32 {
+        self.system.slotgen.now()
+    }
+
     /// Number of CPUs.
     pub fn cpus(&self) -> usize {
         self.config.cpus
@@ -39,14 +148,8 @@ impl<V: Variant> Machine<V> {
         pages
     }
 
-    /// The pool of a CPU, and its count.
-    pub fn pool(&self, n: usize) -> (Vec<Frame>, usize) {
-        let mach = &self.machs[n];
-        (self.list(mach.pdbpool.peek()), mach.pdbcnt.peek() as usize)
-    }
-
     /// The pages that a process holds, and as what.
-    pub fn pages_of(&self, n: usize) -> Vec<(Frame, Holder)> {
+    fn pages_of(&self, n: usize) -> Vec<(Frame, Holder)> {
         let proc = &self.procs[n];
         let pdb = proc.mmupdb.peek().map(|page| (page, Holder::Pdb(n)));
         let kmaptable = proc.kmaptable.peek().map(|page| (page, Holder::Kmaptable(n)));
@@ -108,7 +211,8 @@ impl<V: Variant> Cpu<V> {
         let machine = &self.machine;
         let procs = (0..machine.processes()).flat_map(|n| machine.pages_of(n));
         let pools = (0..machine.cpus()).flat_map(|n| {
-            machine.pool(n).0.into_iter().map(move |page| (page, Holder::Pdbpool(n)))
+            let pool = machine.list(machine.machs[n].pdbpool.peek());
+            pool.into_iter().map(move |page| (page, Holder::Pdbpool(n)))
         });
         procs.chain(pools).collect()
     }

@@ -169,8 +169,6 @@ pub struct Machine<V: Variant> {
     running: AtomicBool,
     log: Log,
     ledger: Mutex<Ledger>,
-    /// Device memory that user mode may reach.
-    user_memory: Mutex<Vec<u32>>,
     /// Pages that neither the MMU code nor the page allocator has: what user addresses have led to
     /// since newpage gave it, and what models hold.
     held: Mutex<Vec<Frame>>,
@@ -275,7 +273,6 @@ impl<V: Variant> Machine<V> {
             running: AtomicBool::new(false),
             log: Log::default(),
             ledger: Mutex::new(Ledger::default()),
-            user_memory: Mutex::default(),
             held: Mutex::default(),
             freed_ldts: Mutex::default(),
         });
@@ -296,7 +293,8 @@ impl<V: Variant> Machine<V> {
         self.cpus[n].lock().expect("no panic while it is held")
     }
 
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    /// What is known of who may reach what.
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().expect("no panic while it is held")
     }
 

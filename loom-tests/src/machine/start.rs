@@ -89,10 +89,15 @@ impl<V: Variant> Script<V> {
         self
     }
 
-    /// Where newpage sleeps, the process may wake on any free CPU; it may be preempted, too.
-    pub fn wandering(mut self, cpus: usize) -> Self {
+    /// Where newpage sleeps, the process may wake on any free CPU.
+    pub fn waking(mut self, cpus: usize) -> Self {
         self.wakes = cpus - 1;
-        self.preempted()
+        self
+    }
+
+    /// As [`waking`](Self::waking), and the process may be preempted, too.
+    pub fn wandering(self, cpus: usize) -> Self {
+        self.waking(cpus).preempted()
     }
 }
 

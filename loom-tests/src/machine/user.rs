@@ -2,9 +2,12 @@
 
 use std::sync::MutexGuard;
 
-use mmu386::arch::Arch;
+use auditor::Access;
+use mmu386::arch::WordName::Entry as Name;
+use mmu386::arch::{Arch, Owned};
 use mmu386::entry::{Entry, PTEUSER, PTEVALID, PTEWRITE};
-use mmu386::error::PutmmuError;
+use mmu386::error::{KmapError, PutmmuError};
+use mmu386::kmap;
 use mmu386::layout::{BY2PG, Frame};
 use mmu386::state::DEAD;
 use mmu386::switch::mmuleave;
@@ -15,12 +18,13 @@ use super::frames::is_page;
 use super::{Cpu, GEOMETRY, IDLE_STACK, Machine};
 use crate::counterexample::Op;
 use crate::engine::Word;
-use crate::oracle::{self, Property};
+use crate::oracle::{self, Property, audit};
 
 impl<V: Variant> Cpu<V> {
     /// A fault of the process that is answered with device memory, which nobody takes away.
     pub fn map_user(&self, va: u32, pa: u32) -> Result<(), PutmmuError> {
-        self.machine.user_memory().push(pa);
+        let up = self.up().expect("a process faults").index;
+        self.machine.ledger().common_mut().may_show(up, va, pa, Access::Write);
         let ticket = fault_begins(self);
         putmmu(self, va, pa | PTEWRITE, ticket)
     }
@@ -35,13 +39,39 @@ impl<V: Variant> Cpu<V> {
 
     /// What user mode could reach at `pa` is taken from it: no CPU may let it get there any more.
     pub fn taken_from_user(&self, pa: u32) {
-        self.machine.user_memory().retain(|&known| known != pa);
+        self.machine.ledger().common_mut().freed(pa);
         self.machine.expect_no_user_reaches();
     }
 
     /// A page that newpage gave is the model's, until it is given back.
     pub fn hold(&self, page: Frame) {
         self.machine.held().push(page);
+    }
+
+    /// Gives such a page back.
+    pub fn give_back(&self, page: Frame) {
+        self.page(page).refs.set(0);
+        self.freepage(page);
+    }
+
+    /// kmap, with the ledger told.
+    pub fn kmap(&self, page: Frame) -> Result<u32, KmapError> {
+        let va = kmap::kmap(self, page)?;
+        let up = self.up().expect("a process maps").index;
+        if self.machine.ledger().common_mut().kmapped(up, va, page.pa()).is_some() {
+            oracle::broken(
+                Property::K1,
+                &format!("kmap returned {va:#x}, which shows a page already"),
+            );
+        }
+        Ok(va)
+    }
+
+    /// kunmap, with the ledger told.
+    pub fn kunmap(&self, va: u32) {
+        kmap::kunmap(self, va);
+        let up = self.up().expect("a process unmaps").index;
+        self.machine.ledger().common_mut().kunmapped(up, va);
     }
 
     /// The process needs its CPU no more, and lives on.
@@ -68,6 +98,7 @@ impl<V: Variant> Cpu<V> {
         let up = self.up().expect("a process dies once");
         mmuleave(self, IDLE_STACK);
         self.store(&up.state, DEAD);
+        self.machine.ledger().common_mut().exited(up.index);
         mmurelease(self, up, IDLE_STACK);
         self.machine.cpu(self.id()).up = None;
         self.spllo();
@@ -77,29 +108,35 @@ impl<V: Variant> Cpu<V> {
 
     /// Whether a store makes a user page reachable in the directory that this CPU has loaded.
     pub(super) fn maps_user(&self, word: &Word, value: u32) -> bool {
-        use mmu386::arch::WordName::Entry as Name;
-        let Name(table, _) = word.name() else { return false };
         let both = PTEUSER | PTEVALID;
-        value & both == both
-            && (0..GEOMETRY.vmap).any(|slot| {
-                let pde = Entry(self.machine.memory.entry(self.getcr3(), slot).now());
-                pde.table() && pde.frame() == table
-            })
+        value & both == both && self.machine.user_address(self.id(), word).is_some()
     }
 }
 
 impl<V: Variant> Machine<V> {
-    fn user_memory(&self) -> MutexGuard<'_, Vec<u32>> {
-        self.user_memory.lock().expect("no panic while it is held")
+    /// CPU `n` is about to store an entry that maps a user page: which one its segment has, only the
+    /// segment knows, but it must be one that newpage has given.
+    pub(super) fn maps_page(&self, n: usize, word: &Word, value: u32) {
+        let frame = Entry(value).frame();
+        let (Some(va), Some(up)) = (self.user_address(n, word), self.cpu(n).up) else { return };
+        if is_page(frame) && !self.memory.is_free(frame) {
+            self.ledger().common_mut().may_show(up, va, frame.pa(), Access::Write);
+            if !self.held().contains(&frame) {
+                self.held().push(frame);
+            }
+        }
     }
 
-    /// CPU `n` has stored an entry that maps a user page.
-    pub(super) fn mapped_user(&self, n: usize, value: u32) {
-        let frame = Entry(value).frame();
-        if is_page(frame) && !self.held().contains(&frame) {
-            self.held().push(frame);
-        }
-        self.judge_user(n, "can go");
+    /// The user address of which a word is the page table entry in the directory that CPU `n` has
+    /// loaded.
+    pub(super) fn user_address(&self, n: usize, word: &Word) -> Option<u32> {
+        let Name(table, index) = word.name() else { return None };
+        let cr3 = self.cpu(n).cr3;
+        let slot = (0..GEOMETRY.vmap).find(|&slot| {
+            let pde = Entry(self.memory.entry(cr3, slot).now());
+            pde.table() && pde.frame() == table
+        })?;
+        Some(GEOMETRY.base(slot) + index as u32 * BY2PG)
     }
 
     /// A page is about to be given back.
@@ -113,6 +150,7 @@ impl<V: Variant> Machine<V> {
                 );
             }
         }
+        self.ledger().common_mut().freed(frame.pa());
         let before = self.held().len();
         self.held().retain(|page| *page != frame);
         if self.held().len() != before {
@@ -154,5 +192,6 @@ impl<V: Variant> Machine<V> {
             self.flushes[n].fetch_add(0);
             self.judge_user(n, "can go");
         }
+        audit::after_flush(self);
     }
 }

@@ -29,7 +29,7 @@ impl<V: Variant> Machine<V> {
             // What a CPU has cached before it is online goes as it comes online, or is found then.
             if self.cpu(n).online { self.ledger().fault(&translation) } else { None }
         } else if GEOMETRY.in_user(va) {
-            self.user_fault(pa)
+            self.user_fault(n, va, pa)
         } else {
             None
         };
@@ -123,7 +123,7 @@ impl<V: Variant> Machine<V> {
     /// those of the window, cannot.
     fn of_interest(&self, va: u32) -> bool {
         if GEOMETRY.in_vmap(va) {
-            self.ledger().pages().any(|page| page == va)
+            self.ledger().common().edges().any(|page| page == va)
         } else if GEOMETRY.pdx(va) == GEOMETRY.kzero {
             va == GEOMETRY.tmpaddr() || TEXT.contains(&GEOMETRY.ptx(va))
         } else {
@@ -131,15 +131,15 @@ impl<V: Variant> Machine<V> {
         }
     }
 
-    /// Why user mode must not reach a page, if it must not.
-    fn user_fault(&self, pa: u32) -> Option<(Property, &'static str)> {
+    /// Why user mode must not reach a page on CPU `n`, if it must not.
+    fn user_fault(&self, n: usize, va: u32, pa: u32) -> Option<(Property, &'static str)> {
         let frame = Frame::containing(pa);
-        if is_page(frame) {
-            self.memory.is_free(frame).then_some((Property::U1, "which is free"))
-        } else {
-            let known = self.user_memory.lock().expect("no panic while it is held").contains(&pa);
-            (!known).then_some((Property::U1, "which is not the process's"))
+        if is_page(frame) && self.memory.is_free(frame) {
+            return Some((Property::U1, "which is free"));
         }
+        let up = self.cpu(n).up;
+        let known = up.is_some_and(|up| self.ledger().common().access(up, va, pa).is_some());
+        (!known).then_some((Property::U1, "which is not the process's"))
     }
 
     /// All that user mode could reach on CPU `n` must be what it may reach.
@@ -196,7 +196,7 @@ impl<V: Variant> Cpu<V> {
     fn refilled(&self) {
         let machine = &self.machine;
         machine.flushes[self.id()].fetch_add(1);
-        let pages: Vec<u32> = machine.ledger().pages().collect();
+        let pages: Vec<u32> = machine.ledger().common().edges().collect();
         for va in pages {
             self.speculate(va);
         }

@@ -3,7 +3,6 @@
 use mmu386::arch::{Arch, Owned};
 use mmu386::error::KmapError;
 use mmu386::gdt::{LDTSEG, Ldt, PROCSEG0, Segdesc, Selector};
-use mmu386::kmap::{kmap, kunmap};
 use mmu386::switch::flushmmu;
 use mmu386::user::{checkfault, checkmmu};
 use mmu386::variant::Variant;
@@ -38,11 +37,12 @@ pub(super) fn models() -> Vec<Model> {
             hazard: "-",
             cpus: 2,
             about: "A process gets a page directory, maps a page in KMAP and one for the user, has segments \
-                    of its own, flushes, and dies, on whatever CPU it is at each moment.",
+                    of its own, flushes, and dies, preempted anywhere, and so does another, on whatever \
+                    CPU each is at each moment.",
             seed: None,
             upstream: None,
             mutants: &[Mutant::On(Fault::MachKept, WRONG_M)],
-            bounds: [Some(2), Some(2)],
+            bounds: [Some(1), Some(1)],
             body: for_variant!(process_life),
         },
         Model {
@@ -58,7 +58,7 @@ pub(super) fn models() -> Vec<Model> {
                 Mutant::On(Fault::MachKept, WRONG_M),
                 Mutant::On(Fault::InvlpgKeepsTlb, WRONG_TMP),
             ],
-            bounds: [Some(2), Some(2)],
+            bounds: [Some(1), Some(1)],
             body: for_variant!(process_life_above_the_window),
         },
         Model {
@@ -84,18 +84,18 @@ fn kmap_reuse<V: Variant>() {
         cpu.hold(one);
         cpu.hold(other);
         let slots: Vec<u32> =
-            (0..GEOMETRY.nkpt()).map(|_| kmap(cpu, one).expect("there are slots")).collect();
-        if kmap(cpu, one) != Err(KmapError::Full { slots: slots.len() }) {
+            (0..GEOMETRY.nkpt()).map(|_| cpu.kmap(one).expect("there are slots")).collect();
+        if cpu.kmap(one) != Err(KmapError::Full { slots: slots.len() }) {
             broken(K1, "a slot was given out twice");
         }
         let va = slots[3];
         show(cpu, va, one);
-        kunmap(cpu, va);
-        if kmap(cpu, other) != Ok(va) {
+        cpu.kunmap(va);
+        if cpu.kmap(other) != Ok(va) {
             broken(K1, "the free slot was not found");
         }
         show(cpu, va, other);
-        slots.into_iter().for_each(|va| kunmap(cpu, va));
+        slots.into_iter().for_each(|va| cpu.kunmap(va));
     })]);
 }
 
@@ -128,9 +128,9 @@ fn live<V: Variant>(machine: Booted<V>) {
         Script::new(n, move |cpu: &Cpu<V>| {
             let page = cpu.newpage();
             cpu.hold(page);
-            let va = kmap(cpu, page).expect("there are slots");
+            let va = cpu.kmap(page).expect("there are slots");
             show(cpu, va, page);
-            kunmap(cpu, va);
+            cpu.kunmap(va);
             let up = cpu.up().expect("a process runs");
             let segment = Segdesc { d0: 0x1234_FFFF + n as u32, d1: 0x00CF_F200 };
             let ldt = Ldt { base: 0x1000 * (n as u32 + 1), n: 4 };
@@ -140,15 +140,14 @@ fn live<V: Variant>(machine: Booted<V>) {
             checkfault(cpu, 0, device(0));
             flushmmu(cpu);
             expect_segments(cpu, segment, ldt);
-            cpu.freepage(page);
+            cpu.give_back(page);
             cpu.die();
             if cpu.freed_ldts().iter().filter(|&&base| base == ldt.base).count() != 1 {
                 broken(S1, "the local descriptor table was not given back once");
             }
         })
-        .wandering(2)
     };
-    machine.start(vec![life(0), life(1)]);
+    machine.start(vec![life(0).wandering(2), life(1).waking(2)]);
 }
 
 /// Wherever the process runs, its segments are that CPU's.

@@ -1,7 +1,6 @@
 //! countpagerefs: who holds which page.
 
 use mmu386::arch::Arch;
-use mmu386::kmap::{kmap, kunmap};
 use mmu386::layout::Frame;
 use mmu386::pagerefs::{Holder, Pass, Said, countpagerefs};
 use mmu386::switch::flushmmu;
@@ -41,7 +40,7 @@ fn page_references<V: Variant>() {
     machine.start(vec![Script::new(0, |cpu| {
         let mut pages = vec![cpu.newpage()];
         cpu.hold(pages[0]);
-        kunmap(cpu, kmap(cpu, pages[0]).expect("there are slots"));
+        cpu.kunmap(cpu.kmap(pages[0]).expect("there are slots"));
         for slot in 0..GEOMETRY.vmap {
             cpu.map_user(GEOMETRY.base(slot), device(0)).expect("nobody flushes");
         }

@@ -16,12 +16,12 @@ pub(super) fn models() -> Vec<Model> {
         hazard: "-",
         cpus: 3,
         about: "Two processes on three CPUs take a page directory, sleeping for it and waking on \
-                another CPU, map a user page, may be preempted anywhere, and die, giving the page \
-                directory to the pool of whatever CPU they die on.",
+                another CPU, map a user page, and die, giving the page directory to the pool of whatever CPU they \
+                die on. One may be preempted anywhere.",
         seed: None,
         upstream: None,
         mutants: &[Mutant::On(Fault::SplhiIgnored, WRONG_M), Mutant::On(Fault::MachKept, WRONG_M)],
-        bounds: [Some(2), Some(2)],
+        bounds: [Some(2), Some(1)],
         body: for_variant!(pool_migration),
     }]
 }
@@ -37,7 +37,6 @@ fn pool_migration<V: Variant>() {
             cpu.map_user(0, device(0)).expect("nobody flushes");
             cpu.die();
         })
-        .wandering(3)
     };
-    machine.start(vec![life(0), life(1)]);
+    machine.start(vec![life(0).wandering(3), life(1).waking(3)]);
 }

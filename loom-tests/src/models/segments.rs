@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use mmu386::arch::Arch;
-use mmu386::kmap::kmap;
 use mmu386::layout::BY2PG;
 use mmu386::segment::Segment;
 use mmu386::shootdown::procflushmmu;
@@ -214,7 +213,7 @@ fn first_kmap<V: Variant>() {
     machine.run_process(0);
     machine.start(vec![Script::new(0, |cpu| {
         let page = cpu.newpage();
-        let va = kmap(cpu, page).expect("there are slots");
+        let va = cpu.kmap(page).expect("there are slots");
         cpu.store(cpu.at(va), 1);
         cpu.hold(page);
     })]);

@@ -10,6 +10,7 @@ use crate::machine::{Config, Fault, GEOMETRY, Machine, Script, Wait, device};
 use crate::oracle::Property::{E2, L1, V1, V2};
 
 const COPY: Break = Break::new(V1, "a stale large entry is left");
+const COPY_ELSEWHERE: Break = Break::new(V1, "the pdb of process 1 maps");
 const BACK: Break = Break::new(V1, "the entry is back in the master");
 const REUSED: Break = Break::new(V2, "still being unmapped");
 const STUCK: Break = Break::new(L1, "vmaplock to leave 0x1");
@@ -35,9 +36,9 @@ pub(super) fn models() -> Vec<Model> {
             hazard: "A1",
             cpus: 2,
             about: "One CPU unmaps a large page; the other sleeps with a copy in its page directory, and comes back.",
-            seed: Some(COPY),
-            upstream: Some(COPY),
-            mutants: &[Mutant::Without("a1", COPY)],
+            seed: Some(COPY_ELSEWHERE),
+            upstream: Some(COPY_ELSEWHERE),
+            mutants: &[Mutant::Without("a1", COPY_ELSEWHERE)],
             bounds: [Some(3), Some(2)],
             body: for_variant!(large_page_switched_out),
         },

@@ -12,6 +12,8 @@ pub enum Property {
     V1,
     /// What vmap returns overlaps nothing that is mapped or still being torn down.
     V2,
+    /// A page directory's VMAP entries are the master's.
+    V3,
     /// Once patwc has returned, no CPU uses the old memory type.
     V4,
     /// What user mode can reach is a page that its process may see.
@@ -48,6 +50,7 @@ impl Property {
         match self {
             Self::V1 => "V1",
             Self::V2 => "V2",
+            Self::V3 => "V3",
             Self::V4 => "V4",
             Self::U1 => "U1",
             Self::U2 => "U2",
