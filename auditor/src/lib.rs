@@ -14,11 +14,15 @@
 
 extern crate alloc;
 
+mod audit;
 mod entry;
+mod facts;
 mod ledger;
 mod property;
+mod rules;
 mod view;
 
+pub use audit::{audit, audit_only};
 pub use ledger::{Access, Ledger, Overlap, Unmapping};
 pub use property::{Property, Violation};
 pub use view::{Cpu, Layout, Page, Process, Temporary, Translation, View};

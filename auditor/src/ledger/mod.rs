@@ -5,14 +5,14 @@
 
 mod kmaps;
 mod mappings;
+mod runs;
 mod user;
 
-pub(crate) use mappings::Now;
 pub use mappings::{Overlap, Unmapping};
 pub use user::Access;
 
 use kmaps::Kmaps;
-use mappings::Mappings;
+use runs::Mappings;
 use user::UserPages;
 
 /// What the harness knows: mappings in VMAP, user pages and kmaps.
