@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{boot, boot_with, booted_bare, on, writable};
+use common::{boot, cold, on, writable};
 use mmu386::arch::{Arch, Owned};
 use mmu386::entry::{Entry, PTEGLOBAL, PTEWRITE};
-use mmu386::gdt::{Descriptors, GDT, NGDT, NO_IOMAP, Segdesc, TSS_IOMAP, TSSSEG};
+use mmu386::gdt::{Descriptors, GDT, NGDT, NO_IOMAP, Segdesc, Selector, TSS_IOMAP, TSSSEG};
 use mmu386::init::{memglobal, mmuinit};
 use mmu386::layout::PC386;
 use mmu386::patwc::IA32_PAT;
@@ -19,11 +19,17 @@ fn entry(cpu: &common::Cpu<Fixed>, table: u32, index: usize) -> Entry {
 
 #[test]
 fn descriptors_are_filled_in_and_loaded() {
-    let machine = booted_bare::<Fixed>(|_| ());
+    let machine = cold::<Fixed>(|_| ());
     for n in 0..2 {
         let cpu = on(&machine, n);
-        cpu.splhi();
-        mmuinit(&cpu, STACK);
+        let stack = if n == 0 {
+            mmuinit(&cpu, STACK);
+            STACK
+        } else {
+            cpu.start();
+            cpu.splhi();
+            cpu.idle_stack()
+        };
         let descriptors = cpu.descriptors();
         for index in (0..NGDT).filter(|index| *index != TSSSEG) {
             assert_eq!(descriptors.gdt[index].get(), GDT[index]);
@@ -34,13 +40,13 @@ fn descriptors_are_filled_in_and_loaded() {
         assert_eq!(descriptors.tss[TSS_IOMAP].get(), NO_IOMAP);
         // Stack pointer and segment of levels 0, 1 and 2.
         for level in 0..3 {
-            assert_eq!(descriptors.tss[1 + 2 * level].get(), STACK);
+            assert_eq!(descriptors.tss[1 + 2 * level].get(), stack);
             assert_eq!(descriptors.tss[2 + 2 * level].get(), 8);
         }
-        let loaded = common::loaded_tables(&cpu);
+        let loaded = machine.registers(n);
         assert_eq!(loaded.gdt, Some((descriptors.gdt_base(), 14 * 8 - 1)));
         assert_eq!(loaded.idt, Some(256 * 8 - 1));
-        assert_eq!(loaded.task, Some(0x28));
+        assert_eq!(loaded.task, Selector::TSS);
         assert_eq!(entry(&cpu, cpu.m().pdb.pa(), PC386.vpt).frame(), cpu.m().pdb);
         assert_eq!(cpu.getcr3(), cpu.m().pdb);
     }
@@ -48,7 +54,7 @@ fn descriptors_are_filled_in_and_loaded() {
 
 #[test]
 fn entry_7_of_the_page_attribute_table_is_write_combining() {
-    let machine = booted_bare::<Fixed>(|_| ());
+    let machine = cold::<Fixed>(|_| ());
     let cpu = on(&machine, 0);
     cpu.splhi();
     let before = cpu.rdmsr(IA32_PAT).expect("there is a table");
@@ -57,7 +63,7 @@ fn entry_7_of_the_page_attribute_table_is_write_combining() {
     assert_eq!(after >> 56, 1);
     assert_eq!(after << 8, before << 8, "the others stay");
 
-    let machine = booted_bare::<Fixed>(|config| config.features.pat = false);
+    let machine = cold::<Fixed>(|config| config.features.pat = false);
     let cpu = on(&machine, 0);
     cpu.splhi();
     mmuinit(&cpu, STACK);
@@ -66,7 +72,7 @@ fn entry_7_of_the_page_attribute_table_is_write_combining() {
 
 #[test]
 fn kernel_mappings_are_global_and_device_mappings_are_not() {
-    let machine = booted_bare::<Fixed>(|_| ());
+    let machine = cold::<Fixed>(|_| ());
     let cpu = on(&machine, 0);
     let va = mmu386::vmap::vmap(&cpu, common::device(0), common::LARGE).expect("there is room");
     cpu.splhi();
@@ -89,13 +95,14 @@ fn kernel_mappings_are_global_and_device_mappings_are_not() {
 
 #[test]
 fn cpus_other_than_0_and_those_without_global_pages_change_nothing() {
-    let machine = booted_bare::<Fixed>(|_| ());
+    let machine = boot::<Fixed>();
     let cpu = on(&machine, 1);
-    let before = entry(&cpu, cpu.m().pdb.pa(), PC386.kzero);
+    let slot = PC386.kzero_base() + cpu.m().pdb.pa() + PC386.kzero as u32 * 4;
+    cpu.store(cpu.at(slot), cpu.load(cpu.at(slot)) & !PTEGLOBAL);
     memglobal(&cpu);
-    assert_eq!(entry(&cpu, cpu.m().pdb.pa(), PC386.kzero), before);
+    assert_eq!(entry(&cpu, cpu.m().pdb.pa(), PC386.kzero).0 & PTEGLOBAL, 0);
 
-    let machine = booted_bare::<Fixed>(|config| config.features.pge = false);
+    let machine = cold::<Fixed>(|config| config.features.pge = false);
     let cpu = on(&machine, 0);
     cpu.splhi();
     mmuinit(&cpu, STACK);
@@ -105,7 +112,7 @@ fn cpus_other_than_0_and_those_without_global_pages_change_nothing() {
 /// D1: a CPU that has looked at its code since memglobal made the entries global has a translation
 /// that no load of CR3 drops.
 fn code_stays_writable<V: mmu386::variant::Variant>() -> bool {
-    let machine = booted_bare::<V>(|_| ());
+    let machine = cold::<V>(|_| ());
     let cpu = on(&machine, 0);
     cpu.splhi();
     memglobal(&cpu);
@@ -145,7 +152,7 @@ fn interrupts_must_be_off() {
 #[test]
 #[should_panic(expected = "mmuinit: kernel code is not mapped")]
 fn kernel_code_must_be_mapped() {
-    let machine = boot_with::<Fixed>(|_| ());
+    let machine = cold::<Fixed>(|_| ());
     let cpu = on(&machine, 0);
     cpu.splhi();
     let pdb = cpu.m().pdb.pa();

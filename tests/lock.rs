@@ -5,7 +5,7 @@ mod common;
 use common::{boot, enter, on};
 use mmu386::arch::{Arch, Owned, WordName};
 use mmu386::lock::{Lock, may_preempt};
-use mmu386::variant::{Fixed, Seed, Variant};
+use mmu386::variant::{Fixed, Seed, Upstream, Variant};
 
 fn a_lock<V: Variant>() -> Lock<common::Cpu<V>> {
     Lock::new(WordName::Other("a test's lock", 0))
@@ -81,22 +81,36 @@ fn ilock_turns_interrupts_off_and_gives_the_level_back() {
 /// Who finds the lock taken waits at the caller's level, and gets it when it is released.
 fn waits<V: Variant>() {
     let machine = boot::<V>();
-    let (cpu, other) = (on(&machine, 0), on(&machine, 1));
-    let lock = std::rc::Rc::new(a_lock::<V>());
-    for with_ilock in [true, false] {
-        let key = common::hold_until_waited_for(&machine, &lock);
-        if with_ilock {
-            drop(lock.ilock(&cpu));
-        } else {
-            drop(lock.lock(&cpu));
+    let cpu = on(&machine, 0);
+    let lock: &'static Lock<_> = Box::leak(Box::new(a_lock::<V>()));
+    for lo in [true, false] {
+        for with_ilock in [true, false] {
+            if lo { cpu.spllo() } else { cpu.splhi() };
+            common::held_until_the_next_interrupt(&machine, 1, lock);
+            assert!(lock.try_lock(&cpu).is_none());
+            if with_ilock {
+                drop(lock.ilock(&cpu));
+            } else {
+                drop(lock.lock(&cpu));
+            }
+            assert_eq!(cpu.islo(), lo);
         }
-        drop(key);
     }
-    drop(other);
 }
 
 #[test]
 fn a_lock_that_is_taken_is_waited_for() {
     waits::<Fixed>();
     waits::<Seed>();
+    waits::<Upstream>();
+}
+
+#[test]
+#[should_panic(expected = "L1: cpu0 waits while a test's lock")]
+fn a_lock_that_is_never_released_is_a_deadlock() {
+    let machine = boot::<Fixed>();
+    let (cpu, other) = (on(&machine, 0), on(&machine, 1));
+    let lock = a_lock();
+    let _held = lock.lock(&other);
+    let _never = lock.lock(&cpu);
 }

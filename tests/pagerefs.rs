@@ -30,7 +30,7 @@ fn populated<V: Variant>() -> (common::Machine<V>, common::Cpu<V>) {
     let page = below(&cpu);
     let va = kmap(&cpu, page).expect("there is room");
     kunmap(&cpu, va);
-    cpu.freepage(page);
+    common::give_back(&cpu, page);
     (machine, cpu)
 }
 
@@ -49,7 +49,7 @@ fn every_page_that_the_mmu_code_holds_is_counted_once() {
     assert!(all.contains(&Said::Mach { cpu: 1, pdballoc: 1, pdbfree: 1 }), "{all:?}");
     assert!(!all.iter().any(|said| matches!(said, Said::OtherRefs(..))), "{all:?}");
     assert_eq!(refs.iter().sum::<u32>(), 5);
-    let held = common::all_pages(&machine) - common::free_pages(&machine);
+    let held = common::all_pages(&machine) - machine.free_pages();
     assert_eq!(refs.iter().filter(|refs| **refs == 1).count(), held);
 }
 

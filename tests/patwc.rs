@@ -5,7 +5,7 @@ mod common;
 use common::{LARGE, boot, boot_with, device, on};
 use mmu386::arch::Arch;
 use mmu386::layout::PC386;
-use mmu386::patwc::{IA32_PAT, patwc};
+use mmu386::patwc::{IA32_PAT, PATWC, patwc};
 use mmu386::variant::{Fixed, Fixes, Minus, Seed, Variant};
 use mmu386::vmap::vmap;
 use mmu386::walk::{Level, mmuwalk};
@@ -81,8 +81,7 @@ fn old_type_is_left<V: Variant>(size: u32) -> bool {
     assert_eq!(common::reach(&other, va), Some(device(0)));
     assert!(patwc(&cpu, va, size));
     assert_eq!(common::reach(&other, va), Some(device(0)));
-    let wrong = |pa: u32| pa != 0x1098 && pa != 0x98;
-    let cached = common::cached_attributes(&other, va).is_some_and(|bits| wrong(bits & 0x1098));
+    let cached = common::cached_type(&other, va) != Some(PATWC);
     let slot = other.load(other.at(PC386.vpd_entry(va)));
     cached || (size >= LARGE && slot & 0x1018 != 0x1018)
 }

@@ -5,6 +5,7 @@ mod common;
 use common::{boot, die, enter, on};
 use mmu386::arch::{Arch, Owned};
 use mmu386::entry::{Entry, PTEHELD};
+use mmu386::function::Function;
 use mmu386::layout::{Frame, PC386};
 use mmu386::pool::{PDBPOOL_MAX, mmupdballoc, mmupdbfree, upallocpdb};
 use mmu386::tmpmap::{tmpmap, tmpunmap};
@@ -24,8 +25,6 @@ fn a_new_page_directory_is_a_copy_of_the_cpus_own_with_a_vpt_of_its_own() {
     let machine = boot::<Fixed>();
     let cpu = on(&machine, 1);
     enter(&cpu, 0);
-    let slot = PC386.kzero_base() + cpu.master().pa() + PC386.vmap as u32 * 4;
-    cpu.store(cpu.at(slot), PTEHELD);
     let page = mmupdballoc(&cpu);
     for index in 0..PC386.entries() {
         let own = cpu.load(cpu.at(PC386.kzero_base() + cpu.m().pdb.pa() + index as u32 * 4));
@@ -40,14 +39,26 @@ fn a_new_page_directory_is_a_copy_of_the_cpus_own_with_a_vpt_of_its_own() {
 }
 
 #[test]
+fn a_held_entry_of_the_master_is_not_copied() {
+    let machine = boot::<Fixed>();
+    let cpu = on(&machine, 0);
+    enter(&cpu, 0);
+    let slot = PC386.kzero_base() + cpu.master().pa() + PC386.vmap as u32 * 4;
+    cpu.store(cpu.at(slot), PTEHELD);
+    let page = mmupdballoc(&cpu);
+    assert_eq!(entry(&cpu, page, PC386.vmap), Entry(0));
+    cpu.store(cpu.at(slot), 0);
+}
+
+#[test]
 fn the_pool_keeps_ten_and_gives_the_latest() {
     let machine = boot::<Fixed>();
     let cpu = on(&machine, 0);
     enter(&cpu, 0);
     let pages: Vec<Frame> = (0..PDBPOOL_MAX + 2).map(|_| mmupdballoc(&cpu)).collect();
     let up = cpu.up().expect("a process");
-    assert_eq!(cpu.m().pdballoc.get(), 12);
     cpu.splhi();
+    assert_eq!(cpu.m().pdballoc.get(), 12);
     for &page in &pages {
         mmupdbfree(&cpu, up, page);
     }
@@ -59,9 +70,11 @@ fn the_pool_keeps_ten_and_gives_the_latest() {
         next = cpu.page(page).next.get();
     }
     assert_eq!(spare, [pages[11], pages[10]], "the others are page tables from now on");
+    cpu.spllo();
     for expected in pages[..10].iter().rev() {
         assert_eq!(mmupdballoc(&cpu), *expected);
     }
+    cpu.splhi();
     assert_eq!(cpu.m().pdbcnt.get(), 0);
 }
 
@@ -86,16 +99,13 @@ fn a_page_directory_that_came_meanwhile_is_kept() {
     let machine = boot::<Fixed>();
     let cpu = on(&machine, 0);
     enter(&cpu, 0);
-    let first = std::rc::Rc::new(std::cell::Cell::new(None));
-    let seen = first.clone();
-    common::in_next_newpage(&cpu, move |cpu| {
-        upallocpdb(cpu);
-        seen.set(cpu.up().and_then(|up| up.mmupdb.get()));
-    });
+    common::at_call(&cpu, Function::Mmupdballoc, |cpu| upallocpdb(cpu));
     upallocpdb(&cpu);
-    assert!(first.get().is_some());
-    assert_eq!(cpu.up().and_then(|up| up.mmupdb.get()), first.get());
+    assert_eq!(Some(cpu.getcr3()), cpu.up().and_then(|up| up.mmupdb.get()));
+    cpu.splhi();
+    assert_eq!(cpu.m().pdballoc.get(), 2);
     assert_eq!(cpu.m().pdbcnt.get(), 1, "the second is in the pool");
+    assert_ne!(cpu.m().pdbpool.get(), Some(cpu.getcr3()));
 }
 
 #[test]

@@ -2,9 +2,13 @@
 
 mod common;
 
-use common::{boot, boot_with, enter, leave, on, reach};
+use std::sync::Arc;
+
+use common::{boot, enter, leave, on, reach};
 use mmu386::arch::{Arch, Owned};
 use mmu386::error::{KmapError, PutmmuError, SegmentError};
+use mmu386::function::Function;
+use mmu386::layout::Frame;
 use mmu386::segment::Segment;
 use mmu386::variant::{Fixed, Fixes, Minus, Seed, Upstream, Variant};
 
@@ -57,9 +61,9 @@ fn freed_page_is_out_of_reach<V: Variant>() {
         assert!(reach(cpu, BASE).is_some());
     }
     leave(&third);
-    let free = common::free_pages(&machine);
+    let free = machine.free_pages();
     segment.free(&cpu, BASE, 2, |proc| proc.index < 3).expect("it is in the segment");
-    assert_eq!(common::free_pages(&machine), free + 1);
+    assert_eq!(machine.free_pages(), free + 1);
     for cpu in [&cpu, &other, &third] {
         assert_eq!(reach(cpu, BASE), None);
     }
@@ -99,11 +103,10 @@ fn of_two_pages_for_one_place_the_first_stays() {
     let (cpu, other) = (on(&machine, 0), on(&machine, 1));
     enter(&cpu, 0);
     enter(&other, 1);
-    let segment = std::rc::Rc::new(Segment::<_, 1>::new(BASE));
-    mmu386::pool::upallocpdb(&cpu);
-    let (theirs, machine_of_other) = (segment.clone(), machine.clone());
-    common::in_next_newpage(&cpu, move |_| {
-        let other = on(&machine_of_other, 1);
+    let segment = Arc::new(Segment::<_, 1>::new(BASE));
+    let theirs = segment.clone();
+    common::at_call(&cpu, Function::Kmap, move |cpu| {
+        let other = on(cpu.machine(), 1);
         theirs.fault(&other, BASE).expect("it is in the segment");
     });
     segment.fault(&cpu, BASE).expect("it is in the segment");
@@ -116,35 +119,27 @@ fn a_fault_that_met_a_flush_looks_again() {
     let machine = boot::<Fixed>();
     let cpu = on(&machine, 0);
     enter(&cpu, 0);
-    let segment = std::rc::Rc::new(Segment::<_, 1>::new(BASE));
-    segment.fault(&cpu, BASE).expect("it is in the segment");
-    let old = reach(&cpu, BASE);
+    let segment = Arc::new(Segment::<_, 1>::new(BASE));
     let theirs = segment.clone();
-    // The page table is gone, so that putmmu has to sleep for a new one; there it is overtaken.
-    mmu386::switch::flushmmu(&cpu);
-    let up = cpu.up().expect("a process");
-    let kept = up.mmufree.get();
-    up.mmufree.set(None);
-    common::in_next_newpage(&cpu, move |cpu| {
+    common::at_call(&cpu, Function::Putmmu, move |cpu| {
         theirs.free(cpu, BASE, 1, |_| true).expect("it is in the segment");
     });
     segment.fault(&cpu, BASE).expect("it is in the segment");
-    let new = reach(&cpu, BASE);
-    assert!(old.is_some() && new.is_some());
-    assert!(!common::is_free(&machine, new.unwrap_or(0)), "what is mapped is not free");
-    assert!(kept.is_some());
+    let page = Frame::containing(reach(&cpu, BASE).expect("it is mapped"));
+    assert_eq!(cpu.page(page).refs.get(), 1, "what is mapped is not free");
+    assert_eq!(machine.calls(Function::Putmmu), 2);
 }
 
 #[test]
 fn a_process_without_kmaps_left_gives_the_page_back() {
-    let machine = boot_with::<Fixed>(|_| ());
+    let machine = boot::<Fixed>();
     let cpu = on(&machine, 0);
     enter(&cpu, 0);
     let page = common::below(&cpu);
     while mmu386::kmap::kmap(&cpu, page).is_ok() {}
-    let free = common::free_pages(&machine);
+    let free = machine.free_pages();
     let segment = Segment::<_, 1>::new(BASE);
     let full = SegmentError::Kmap(KmapError::Full { slots: 1024 });
     assert_eq!(segment.fault(&cpu, BASE), Err(full));
-    assert_eq!(common::free_pages(&machine), free);
+    assert_eq!(machine.free_pages(), free);
 }

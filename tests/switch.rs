@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{boot, enter, leave, loaded_tables, on};
+use common::{boot, enter, leave, on};
 use mmu386::arch::{Arch, Owned};
-use mmu386::gdt::{LDTSEG, Ldt, PROCSEG0, Segdesc, TSS_ESP0};
+use mmu386::gdt::{LDTSEG, Ldt, PROCSEG0, Segdesc, Selector, TSS_ESP0};
 use mmu386::layout::PC386;
 use mmu386::pool::upallocpdb;
 use mmu386::switch::{flushmmu, mmuenter, mmuptefree, mmuswitch, taskswitch};
@@ -71,16 +71,16 @@ fn a_process_has_its_own_segments_wherever_it_runs() {
     assert_eq!(cpu.descriptors().gdt[PROCSEG0 + 1].get(), own);
     assert_eq!(cpu.descriptors().gdt[PROCSEG0].get(), Segdesc::default());
     assert_eq!(cpu.descriptors().gdt[LDTSEG].get(), Segdesc::ldt(0xF080_0000, 2));
-    assert_eq!(loaded_tables(&cpu).ldt, Some(0x50));
+    assert_eq!(machine.registers(0).ldt, Selector::LDT);
     leave(&cpu);
     enter(&cpu, 1);
     assert_eq!(cpu.descriptors().gdt[PROCSEG0 + 1].get(), Segdesc::default());
-    assert_eq!(loaded_tables(&cpu).ldt, Some(0));
+    assert_eq!(machine.registers(0).ldt, Selector::NULL);
     leave(&cpu);
     // A table without descriptors is none.
     cpu.proc(2).ldt.set(Some(Ldt { base: 0xF080_0000, n: 0 }));
     enter(&cpu, 2);
-    assert_eq!(loaded_tables(&cpu).ldt, Some(0));
+    assert_eq!(machine.registers(0).ldt, Selector::NULL);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use common::{LARGE, boot, boot_with, device, enter, on};
 use mmu386::arch::Arch;
 use mmu386::entry::PTEHELD;
 use mmu386::error::{VmapError, VunmapError};
+use mmu386::event::Event;
 use mmu386::hole::{findhole, vmapalloc};
 use mmu386::layout::{BY2PG, PC386};
 use mmu386::variant::{Fixed, Fixes, Minus, Seed, Upstream, Variant};
@@ -20,8 +21,8 @@ fn the_first_hole_that_is_large_enough_is_taken() {
     let machine = boot::<Fixed>();
     let cpu = on(&machine, 0);
     let master = cpu.master();
-    let set = |index: usize, value| {
-        cpu.store(cpu.at(PC386.kzero_base() + master.pa() + (896 + index as u32 as usize) as u32 * 4), value);
+    let set = |index: u32, value| {
+        cpu.store(cpu.at(PC386.kzero_base() + master.pa() + (896 + index) * 4), value);
     };
     set(1, 0x1001);
     set(4, PTEHELD);
@@ -122,7 +123,7 @@ fn seed_maps_no_bytes_and_unmaps_a_whole_large_page_for_one() {
     assert!(vmap(&cpu, device(0), 0).is_ok());
     let va = vmap(&cpu, device(1), LARGE).expect("there is room");
     assert_eq!(vunmap(&cpu, va, 0x1000), Ok(()));
-    assert_eq!(common::reach_fresh(&cpu, va + 0x1000), None, "all of it is gone");
+    assert_eq!(common::reach(&cpu, va + 0x1000), None, "all of it is gone");
 }
 
 #[test]
@@ -162,7 +163,11 @@ fn an_entry_that_changed_while_it_was_held_is_noticed() {
     let va = vmap(&cpu, device(0), 0x1000).expect("there is room");
     let pte = common::walk_entry(&cpu, va);
     // The other CPU answers in the midst of vunmap: a moment at which to break the rule.
-    common::at_next_interrupt(&machine, 1, move |cpu| cpu.store(cpu.at(pte), device(1) | 1));
+    machine.at_events(move |cpu, event| {
+        if event == Event::Acknowledging && cpu.id() == 1 {
+            cpu.store(cpu.at(pte), device(1) | 1);
+        }
+    });
     let _ = vunmap(&cpu, va, 0x1000);
 }
 
