@@ -70,7 +70,11 @@ fn ilock_turns_interrupts_off_and_gives_the_level_back() {
     let cpu = on(&machine, 0);
     let lock = a_lock();
     for lo in [true, false] {
-        if lo { cpu.spllo() } else { cpu.splhi() };
+        if lo {
+            cpu.spllo()
+        } else {
+            cpu.splhi()
+        };
         let held = lock.ilock(&cpu);
         assert!(!cpu.islo());
         drop(held);
@@ -85,7 +89,11 @@ fn waits<V: Variant>() {
     let lock: &'static Lock<_> = Box::leak(Box::new(a_lock::<V>()));
     for lo in [true, false] {
         for with_ilock in [true, false] {
-            if lo { cpu.spllo() } else { cpu.splhi() };
+            if lo {
+                cpu.spllo()
+            } else {
+                cpu.splhi()
+            };
             common::held_until_the_next_interrupt(&machine, 1, lock);
             assert!(lock.try_lock(&cpu).is_none());
             if with_ilock {

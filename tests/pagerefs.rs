@@ -30,7 +30,7 @@ fn populated<V: Variant>() -> (common::Machine<V>, common::Cpu<V>) {
     let page = below(&cpu);
     let va = kmap(&cpu, page).expect("there is room");
     kunmap(&cpu, va);
-    common::give_back(&cpu, page);
+    machine.give_back(page);
     (machine, cpu)
 }
 

@@ -169,7 +169,7 @@ fn a_dead_process_gives_everything_back() {
     let page = common::below(&cpu);
     let va = kmap(&cpu, page).expect("there is room");
     kunmap(&cpu, va);
-    common::give_back(&cpu, page);
+    machine.give_back(page);
     common::die(&cpu);
     assert_eq!(machine.free_pages(), free - 1, "all but the page directory in the pool");
     assert_eq!(machine.freed_ldts(), [0xF080_0000]);

@@ -106,7 +106,9 @@ fn ranges_that_vmap_never_gave_are_refused() {
         assert_eq!(vunmap(&cpu, at, size), Err(VunmapError::BadSize { va: at, size }));
     }
     let end = PC386.vmap_end();
-    for (va, size) in [(VMAP - 0x1000, 0x1000), (end, 0x1000), (end - 0x1000, 0x2000), (va, 0x8000_0000)] {
+    for (va, size) in
+        [(VMAP - 0x1000, 0x1000), (end, 0x1000), (end - 0x1000, 0x2000), (va, 0x8000_0000)]
+    {
         assert_eq!(vunmap(&cpu, va, size), Err(VunmapError::OutsideVmap { va, size }));
     }
     for (va, size) in [(va, 0x1000), (va + 0x1000, LARGE - 0x1000)] {

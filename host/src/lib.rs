@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod arch_impl;
+mod audit_view;
 mod boot;
 mod config;
 mod cpu;
@@ -31,17 +32,21 @@ mod log;
 mod machine;
 mod memory;
 mod owned;
+mod programs;
 mod schedule;
+mod shared;
 mod tlb;
 mod walker;
 mod word;
 
+pub use auditor::{Property, Violation};
 pub use config::{Chances, Config, Features};
 pub use cpu::Cpu;
 pub use log::Happening;
 pub use machine::{Machine, Registers};
 pub use memory::DEVICES;
 pub use owned::OwnedCell;
+pub use shared::Shared;
 pub use tlb::{Tlb, Translation};
 pub use walker::{ACCESSED, DIRTY, Fault, Mode};
 pub use word::Word;

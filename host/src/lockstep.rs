@@ -235,6 +235,11 @@ impl<V: Variant> Machine<V> {
         (0..self.config.cpus).filter(idle).collect()
     }
 
+    /// Whether somebody on CPU `n` is in the middle of something.
+    pub(crate) fn is_paused(&self, n: usize) -> bool {
+        self.drive.paused[n].load(Relaxed) > 0
+    }
+
     /// Each CPU whose interrupts are on takes its IPI, if one is pending, and a tick.
     pub fn tick_all(self: &std::sync::Arc<Self>) {
         for n in 0..self.config.cpus {

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use mmu386::arch::Owned;
 use mmu386::event::Event;
 use mmu386::function::Function;
 use mmu386::gdt::{Descriptors, Selector};
@@ -13,6 +12,7 @@ use mmu386::state::{Mach, Page, Proc, System};
 use mmu386::variant::Variant;
 use parking_lot::Mutex;
 
+use crate::audit_view::Books;
 use crate::config::Config;
 use crate::cpu::Cpu;
 use crate::lockstep::Lockstep;
@@ -104,6 +104,7 @@ pub struct Machine<V: Variant> {
     pub(crate) hook: Mutex<Option<Hook<V>>>,
     pub(crate) has_hook: AtomicBool,
     freed_ldts: Mutex<Vec<u32>>,
+    pub(crate) books: Books,
     calls: Vec<AtomicU64>,
 }
 
@@ -145,6 +146,7 @@ impl<V: Variant> Machine<V> {
             hook: Mutex::new(None),
             has_hook: AtomicBool::new(false),
             freed_ldts: Mutex::default(),
+            books: Books::default(),
             calls: Function::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
         })
     }
@@ -217,14 +219,6 @@ impl<V: Variant> Machine<V> {
     /// How many pages are free.
     pub fn free_pages(&self) -> usize {
         self.memory.free_pages().len()
-    }
-
-    /// Takes a page out of the page allocator, as another part of the kernel would; `None` if there
-    /// is none.
-    pub fn take_page(&self) -> Option<Frame> {
-        let page = self.memory.take(0)?;
-        self.pages[self.memory.number(page)?].refs.set(1);
-        Some(page)
     }
 
     /// All that has happened, in its order, as a number: two runs that differ differ in it.

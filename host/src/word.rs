@@ -59,10 +59,6 @@ impl Word {
     pub(crate) fn is_lock(&self) -> bool {
         matches!(self.tag & KIND, 10 | 11)
     }
-
-    pub(crate) fn is_entry(&self) -> bool {
-        self.tag.is_multiple_of(4)
-    }
 }
 
 impl fmt::Display for Word {
@@ -108,8 +104,7 @@ mod tests {
         ] {
             assert_eq!(Word::new(name, 0).name(), name);
         }
-        assert!(Word::new(entry, 0).is_entry());
-        assert!(!Word::new(WordName::FlushGen, 0).is_entry());
+        assert!(!Word::new(entry, 0).is_lock());
         assert!(Word::new(WordName::VmapLock, 0).is_lock());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use auditor::Property;
 use host::{Chances, Config, Mode};
-use mmu386::arch::{Arch, Owned};
+use mmu386::arch::Arch;
 use mmu386::entry::Entry;
 use mmu386::event::Event;
 use mmu386::function::Function;
@@ -103,12 +103,9 @@ pub fn walk_entry<V: Variant>(cpu: &Cpu<V>, va: u32) -> u32 {
 fn page_where<V: Variant>(cpu: &Cpu<V>, fits: impl Fn(Frame) -> bool) -> Frame {
     let mut others = Vec::new();
     loop {
-        let page = cpu.machine().take_page().expect("a page is free");
+        let page = cpu.machine().buffer().expect("a page is free");
         if fits(page) {
-            for other in others {
-                cpu.page(other).refs.set(0);
-                cpu.freepage(other);
-            }
+            others.into_iter().for_each(|other| cpu.machine().give_back(other));
             return page;
         }
         others.push(page);
@@ -123,12 +120,6 @@ pub fn below<V: Variant>(cpu: &Cpu<V>) -> Frame {
 /// A page above the window.
 pub fn above<V: Variant>(cpu: &Cpu<V>) -> Frame {
     page_where(cpu, |page| page.pa() >= PC386.window)
-}
-
-/// Gives a page back.
-pub fn give_back<V: Variant>(cpu: &Cpu<V>, page: Frame) {
-    cpu.page(page).refs.set(0);
-    cpu.freepage(page);
 }
 
 /// How many pages the page allocator has or had.
