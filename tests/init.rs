@@ -148,14 +148,3 @@ fn interrupts_must_be_off() {
     cpu.spllo();
     mmuinit(&cpu, STACK);
 }
-
-#[test]
-#[should_panic(expected = "mmuinit: kernel code is not mapped")]
-fn kernel_code_must_be_mapped() {
-    let machine = cold::<Fixed>(|_| ());
-    let cpu = on(&machine, 0);
-    cpu.splhi();
-    let pdb = cpu.m().pdb.pa();
-    cpu.store(cpu.at(PC386.kzero_base() + pdb + PC386.pdx(cpu.text().start) as u32 * 4), 0);
-    mmuinit(&cpu, STACK);
-}

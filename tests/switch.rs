@@ -32,7 +32,7 @@ fn says_what_it_runs<V: Variant>() {
     enter(&cpu, 3);
     assert_eq!(cpu.load(&cpu.m().proc), 4);
     let stack = cpu.proc(3).kstack;
-    assert_eq!(cpu.descriptors().tss[TSS_ESP0].get(), stack);
+    assert_eq!(cpu.descriptors().tss[TSS_ESP0].peek(), stack);
     leave(&cpu);
     assert_eq!(cpu.load(&cpu.m().proc), 0);
     assert_eq!(cpu.getcr3(), cpu.m().pdb);
@@ -64,21 +64,25 @@ fn a_process_has_its_own_segments_wherever_it_runs() {
     let machine = boot::<Fixed>();
     let cpu = on(&machine, 0);
     let own = Segdesc { d0: 1, d1: 2 };
-    let proc = cpu.proc(0);
-    proc.gdt[1].set(own);
-    proc.ldt.set(Some(Ldt { base: 0xF080_0000, n: 2 }));
     enter(&cpu, 0);
-    assert_eq!(cpu.descriptors().gdt[PROCSEG0 + 1].get(), own);
-    assert_eq!(cpu.descriptors().gdt[PROCSEG0].get(), Segdesc::default());
-    assert_eq!(cpu.descriptors().gdt[LDTSEG].get(), Segdesc::ldt(0xF080_0000, 2));
+    let up = cpu.up().expect("a process");
+    up.gdt[1].set(own);
+    up.ldt.set(Some(Ldt { base: 0xF080_0000, n: 2 }));
+    leave(&cpu);
+    enter(&cpu, 0);
+    assert_eq!(cpu.descriptors().gdt[PROCSEG0 + 1].peek(), own);
+    assert_eq!(cpu.descriptors().gdt[PROCSEG0].peek(), Segdesc::default());
+    assert_eq!(cpu.descriptors().gdt[LDTSEG].peek(), Segdesc::ldt(0xF080_0000, 2));
     assert_eq!(machine.registers(0).ldt, Selector::LDT);
     leave(&cpu);
     enter(&cpu, 1);
-    assert_eq!(cpu.descriptors().gdt[PROCSEG0 + 1].get(), Segdesc::default());
+    assert_eq!(cpu.descriptors().gdt[PROCSEG0 + 1].peek(), Segdesc::default());
     assert_eq!(machine.registers(0).ldt, Selector::NULL);
     leave(&cpu);
     // A table without descriptors is none.
-    cpu.proc(2).ldt.set(Some(Ldt { base: 0xF080_0000, n: 0 }));
+    enter(&cpu, 2);
+    cpu.up().expect("a process").ldt.set(Some(Ldt { base: 0xF080_0000, n: 0 }));
+    leave(&cpu);
     enter(&cpu, 2);
     assert_eq!(machine.registers(0).ldt, Selector::NULL);
 }
