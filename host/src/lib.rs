@@ -32,10 +32,13 @@ mod log;
 mod machine;
 mod memory;
 mod owned;
+mod panics;
 mod programs;
 mod schedule;
 mod shared;
+pub mod steps;
 mod tlb;
+pub mod variants;
 mod walker;
 mod word;
 

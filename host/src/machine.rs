@@ -156,6 +156,11 @@ impl<V: Variant> Machine<V> {
         &self.config
     }
 
+    /// The state of CPU `n`, for onlookers.
+    pub fn mach(&self, n: usize) -> &Mach<Cpu<V>> {
+        &self.machs[n]
+    }
+
     /// A thread of control on CPU `n`: of the process that runs there, or of the CPU itself.
     pub fn cpu(self: &Arc<Self>, n: usize) -> Cpu<V> {
         Cpu::new(self.clone(), n)

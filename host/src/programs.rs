@@ -61,6 +61,11 @@ impl<V: Variant> Machine<V> {
         self.memory.give(page);
     }
 
+    /// How many pages neither the MMU code nor the page allocator has.
+    pub(crate) fn held_pages(&self) -> usize {
+        self.books.held.lock().len()
+    }
+
     /// Keeps a violation that was noticed between audits.
     pub(crate) fn report(&self, property: Property, detail: String) {
         self.books.noticed.lock().push(Violation { property, detail });
