@@ -6,6 +6,8 @@ use mmu386::arch::WordName;
 use mmu386::event::Event;
 use serde::Serialize;
 
+use crate::machine::Translation;
+
 /// What a CPU did.
 #[derive(Debug, Clone, Copy)]
 pub enum Op {
@@ -25,8 +27,8 @@ pub enum Op {
     Tick,
     /// A shootdown IPI was taken.
     Ipi,
-    /// The TLB filled: virtual page, physical page.
-    Fill(u32, u32),
+    /// The TLB filled.
+    Fill(Translation),
     /// An access at a virtual address that a program makes.
     Access(u32),
     /// The CPU waits until a word no longer holds the value.
@@ -111,6 +113,9 @@ pub fn name(word: WordName) -> String {
         WordName::Online(n) => format!("active.machs[{n}]"),
         WordName::NewTlb(n) => format!("proc {n} newtlb"),
         WordName::State(n) => format!("proc {n} state"),
+        WordName::Running(n) => format!("MACHP({n})->proc"),
+        WordName::Flushes(n) => format!("proc {n} flushes"),
+        WordName::SegmentLock(base) => format!("lock of the segment at {base:#x}"),
         WordName::VmapLock => "vmaplock".into(),
         WordName::FlushGen => "flushgen".into(),
         WordName::SlotGen => "slotgen".into(),
@@ -135,7 +140,9 @@ fn describe(step: usize, cpu: usize, op: Op) -> Step {
         Op::Kick(n) => ("ipi", format!("cpu {n}"), String::new(), "asks it to flush".into()),
         Op::Tick => ("tick", String::new(), String::new(), "clock interrupt".into()),
         Op::Ipi => ("irq", String::new(), String::new(), "shootdown interrupt".into()),
-        Op::Fill(va, pa) => ("fill", hex(va), hex(pa), "the TLB may hold this from here".into()),
+        Op::Fill(Translation { va, pa, .. }) => {
+            ("fill", hex(va), hex(pa), "the TLB may hold this from here".into())
+        }
         Op::Access(va) => ("use", hex(va), String::new(), "a program uses the address".into()),
         Op::Wait(word, v) => ("wait", name(word), hex(v), "until it changes".into()),
         Op::Moved(from, to) => {

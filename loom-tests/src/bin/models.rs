@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use loom_tests::engine::Mode;
 use loom_tests::models::{self, Mutant};
 use loom_tests::run::{self, Options};
+use mmu386::function::Function;
 use serde_json::json;
 
 /// Model-checks mmu386 under loom.
@@ -22,11 +23,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The functions of mmu.c that one execution of each model enters on fixed, after set-up.
+    Functions {
+        /// As a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
     /// Runs one model. Exit status 0 if the verdict is as expected, 1 if not, 2 for bad input.
     Run {
         /// Name of the model, as `list` gives it.
         model: String,
-        /// seed, fixed, fixed-a1 and its like (Fixed without that one repair), or fixed+splhi-ignored
+        /// seed, upstream, fixed, fixed-a1 and its like (Fixed without that one repair), or fixed+splhi-ignored
         /// and its like (Fixed on a machine with that defect, to see the model fail).
         #[arg(long, default_value = "fixed")]
         variant: String,
@@ -66,6 +73,7 @@ fn refuse(text: &str) -> ! {
 fn main() {
     match Cli::parse().command {
         Command::List { json } => list(json),
+        Command::Functions { json } => functions(json),
         Command::Run { model, variant, mode, bound, max_seconds, json } => {
             let Some(found) = models::all().into_iter().find(|m| m.name == model) else {
                 let known: Vec<_> = models::all().iter().map(|m| m.name).collect();
@@ -83,8 +91,10 @@ fn main() {
 }
 
 fn list(json: bool) {
-    let killed_by =
-        |model: &models::Model| -> Vec<String> { model.mutants.iter().map(Mutant::name).collect() };
+    let killed_in = |model: &models::Model, mode: Mode| -> Vec<String> {
+        model.mutants.iter().filter(|m| m.sign().mode == mode).map(Mutant::name).collect()
+    };
+    let found = |found: Option<models::Break>| if found.is_some() { "broken" } else { "holds" };
     if json {
         let rows: Vec<_> = models::all()
             .iter()
@@ -92,8 +102,9 @@ fn list(json: bool) {
                 json!({
                     "name": m.name, "property": m.property, "hazard": m.hazard, "cpus": m.cpus,
                     "about": m.about, "engine": "loom", "modes": ["rmw", "as-written"],
-                    "variants": models::variants(), "killed_by": killed_by(m),
-                    "seed": if m.seed.is_some() { "broken" } else { "holds" },
+                    "variants": models::variants(), "killed_by": killed_in(m, Mode::Rmw),
+                    "killed_as_written": killed_in(m, Mode::AsWritten),
+                    "seed": found(m.seed), "upstream": found(m.upstream),
                     "bounds": { "rmw": m.bounds[0], "as-written": m.bounds[1] },
                 })
             })
@@ -103,6 +114,28 @@ fn list(json: bool) {
     }
     for m in models::all() {
         println!("{:28} {} {:3} {} CPUs  {}", m.name, m.property.id(), m.hazard, m.cpus, m.about);
-        println!("{:28} kills {}", "", killed_by(&m).join(", "));
+        println!(
+            "{:28} kills {}",
+            "",
+            m.mutants.iter().map(Mutant::name).collect::<Vec<_>>().join(", ")
+        );
+    }
+}
+
+fn functions(json: bool) {
+    let all: Vec<(&str, Vec<&str>)> = models::all()
+        .iter()
+        .map(|m| (m.name, run::functions(m).into_iter().map(Function::name).collect()))
+        .collect();
+    if json {
+        let rows: Vec<_> = all
+            .iter()
+            .map(|(model, names)| json!({ "model": model, "functions": names }))
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&rows).expect("plain data"));
+        return;
+    }
+    for (model, names) in all {
+        println!("{model:28} {}", names.join(" "));
     }
 }

@@ -28,12 +28,12 @@ pub enum Mode {
 
 static MODE: OnceLock<Mode> = OnceLock::new();
 
-/// Chooses the mode of this process. A process explores one model in one mode.
+/// Chooses the mode of this process.
 ///
 /// # Panics
-/// If called twice.
-pub fn set_mode(mode: Mode) {
-    MODE.set(mode).expect("the mode is chosen once per process");
+/// If another was chosen before.
+pub fn set_mode(chosen: Mode) {
+    assert_eq!(*MODE.get_or_init(|| chosen), chosen, "a process explores in one mode");
 }
 
 fn mode() -> Mode {

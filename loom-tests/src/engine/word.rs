@@ -4,13 +4,13 @@ use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32 as StdAtomicU32, Ordering::Relaxed};
 
-use loom::cell::UnsafeCell;
 use loom::sync::atomic::AtomicU32;
 use loom::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use loom::thread::{Thread, current};
 use mmu386::arch::WordName;
 
 use super::learnt::{self, Learnt};
+use super::owned::Watched;
 use super::{Mode, fence, mode};
 
 /// Who may access a word.
@@ -24,7 +24,7 @@ pub enum Sharing {
 
 enum Cell {
     Shared(AtomicU32),
-    Owned(UnsafeCell<()>),
+    Owned(Watched),
 }
 
 struct Inner {
@@ -51,7 +51,7 @@ impl Word {
     pub fn new(name: WordName, value: u32, sharing: Sharing) -> Self {
         let cell = match sharing {
             Sharing::Shared => Cell::Shared(AtomicU32::new(value)),
-            Sharing::Owned => Cell::Owned(UnsafeCell::new(())),
+            Sharing::Owned => Cell::Owned(Watched::default()),
         };
         Self(Rc::new(Inner {
             name,
@@ -96,7 +96,7 @@ impl Word {
             (Cell::Shared(atom), Mode::Rmw) => atom.load(Acquire),
             (Cell::Shared(atom), Mode::AsWritten) => atom.load(Acquire),
             (Cell::Owned(watched), _) => {
-                watched.with(|_| ());
+                watched.read();
                 self.now()
             }
         }
@@ -114,7 +114,7 @@ impl Word {
                 atom.swap(value, Release);
             }
             (Cell::Shared(atom), Mode::AsWritten) => atom.store(value, Release),
-            (Cell::Owned(watched), _) => watched.with_mut(|_| ()),
+            (Cell::Owned(watched), _) => watched.write(),
         }
         self.became(value)
     }
@@ -141,7 +141,7 @@ impl Word {
                 old
             }
             Cell::Owned(watched) => {
-                watched.with_mut(|_| ());
+                watched.write();
                 self.became(new(self.now()))
             }
         }

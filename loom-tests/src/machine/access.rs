@@ -2,13 +2,12 @@
 
 use mmu386::arch::Arch;
 use mmu386::error::{VmapError, VunmapError};
-use mmu386::state::DEAD;
-use mmu386::user::mmurelease;
+use mmu386::patwc;
 use mmu386::variant::Variant;
 use mmu386::vmap;
 use mmu386::vmapsync::vmapsync;
 
-use super::Cpu;
+use super::{Cpu, Translation};
 use crate::counterexample::Op;
 use crate::oracle::{self, Property};
 
@@ -39,24 +38,16 @@ impl<V: Variant> Cpu<V> {
 
     /// Every translation that the access may use must be one that it may use.
     fn check(&self, va: u32) {
-        let ledger = self.machine.ledger.lock().expect("no panic while it is held");
-        let cpu = self.machine.cpu(self.id());
-        let stale = cpu.tlb.lookup(va).find(|&pa| !ledger.allows(va, pa));
-        drop((cpu, ledger));
-        if let Some(pa) = stale {
-            let how = self.machine.how_reached(self.id(), va);
-            oracle::broken(
-                Property::V1,
-                &format!("cpu {} uses {pa:#x} through {va:#x}, which is gone ({how})", self.id()),
-            );
+        let cached: Vec<Translation> = self.machine.cpu(self.id()).tlb.lookup(va).collect();
+        for translation in cached {
+            self.machine.judge(self.id(), translation, "uses its way");
         }
     }
 
     /// vmap, with the ledger told what came of it.
     pub fn vmap(&self, pa: u32, size: u32) -> Result<u32, VmapError> {
         let va = vmap::vmap(self, pa, size)?;
-        let overlap =
-            self.machine.ledger.lock().expect("no panic while it is held").mapped(va, pa, size);
+        let overlap = self.machine.ledger().mapped(va, pa, size);
         if let Some(overlap) = overlap {
             oracle::broken(
                 Property::V2,
@@ -69,17 +60,27 @@ impl<V: Variant> Cpu<V> {
     /// vunmap, with the ledger told before and after. Once it has returned, no CPU may be able to
     /// reach the old memory.
     pub fn vunmap(&self, va: u32, size: u32) -> Result<(), VunmapError> {
-        self.machine.ledger.lock().expect("no panic while it is held").unmapping(va);
+        self.machine.ledger().unmapping(va);
         let result = vmap::vunmap(self, va, size);
         if result.is_err() {
-            self.machine.ledger.lock().expect("no panic while it is held").kept(va);
+            self.machine.ledger().kept(va);
             return result;
         }
-        self.machine.ledger.lock().expect("no panic while it is held").gone(va);
+        self.machine.ledger().gone(va);
         // Whoever changes these entries, or flushes them, does so before or after this moment.
         self.speculate(va);
-        self.machine.expect_unreachable();
+        self.machine.expect_unreachable("vunmap");
         result
+    }
+
+    /// patwc, with the ledger told before and after. Once it has returned, no CPU may use the old
+    /// memory type.
+    pub fn patwc(&self, va: u32, size: u32) {
+        self.machine.ledger().combining(va);
+        assert!(patwc::patwc(self, va, size), "the model's processor has a page attribute table");
+        self.machine.ledger().combined(va);
+        self.speculate(va);
+        self.machine.expect_unreachable("patwc");
     }
 
     /// A fault at `va`, as the processor reports it, whatever has happened since: the handler runs
@@ -89,43 +90,25 @@ impl<V: Variant> Cpu<V> {
         vmapsync(self, va);
         self.splx(level);
     }
-
-    /// Sleeps for as long as the explorer likes, while its CPU idles and takes interrupts, and wakes
-    /// on this CPU or another.
-    pub fn sleep(&self) {
-        self.sleep_and_wake(true);
-    }
-
-    /// The process dies: its CPU gives back what the MMU code holds for it, and idles.
-    pub fn die(&self) {
-        self.splhi();
-        let up = self.machine.cpu(self.id()).up.take().expect("a process dies once");
-        let proc = &self.machine.procs[up];
-        self.store(&proc.state, DEAD);
-        mmurelease(self, proc, 0);
-        self.spllo();
-        self.gone.set(true);
-        self.machine.vacant[self.id()].swap(1);
-    }
 }
 
 impl<V: Variant> super::Machine<V> {
     /// No TLB may hold what is gone.
-    fn expect_unreachable(&self) {
+    fn expect_unreachable(&self, who: &str) {
         for n in 0..self.config.cpus {
             // Before or after that CPU's next flush: the explorer tries both.
             self.flushes[n].fetch_add(0);
-            let ledger = self.ledger.lock().expect("no panic while it is held");
+            let ledger = self.ledger();
             let cpu = self.cpu(n);
-            let stale = cpu.tlb.all().find(|&(va, pa)| !ledger.allows(va, pa));
+            let stale = cpu.tlb.all().find_map(|translation| {
+                ledger.fault(&translation).map(|fault| (translation, fault))
+            });
             drop((cpu, ledger));
-            if let Some((va, pa)) = stale {
-                let how = self.how_reached(n, va);
+            if let Some((translation, (property, _))) = stale {
+                let how = self.how_reached(n, translation.va);
                 oracle::broken(
-                    Property::V1,
-                    &format!(
-                        "vunmap has returned, and cpu {n} reaches {pa:#x} through {va:#x} ({how})"
-                    ),
+                    property,
+                    &format!("{who} has returned, and cpu {n} may use {translation} ({how})"),
                 );
             }
         }

@@ -2,20 +2,25 @@
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use mmu386::arch::{Arch, Owned, Spl, WordName};
+use mmu386::arch::{Arch, Feature, Owned, Spl, WordName};
+use mmu386::entry::Entry;
 use mmu386::event::Event;
-use mmu386::layout::{Frame, Geometry};
+use mmu386::gdt::{Descriptors, Selector};
+use mmu386::layout::{BY2PG, Frame, Geometry};
+use mmu386::patwc::IA32_PAT;
 use mmu386::state::{Mach, Page, Proc, System};
 use mmu386::variant::Variant;
 
-use super::memory::private_of;
+use super::frames::{PAGES, TEXT, mach_page, private_of};
 use super::{Fault, GEOMETRY, Machine};
 use crate::counterexample::Op;
 use crate::engine::{Choice, OwnedCell, Sharing, Word, fence};
 use crate::oracle::{self, Property};
+use crate::run;
 
 /// A thread of control on the CPU that it runs on at the moment.
 ///
@@ -34,6 +39,8 @@ pub struct Cpu<V: Variant> {
     pub(super) preempt: Choice,
     pub(super) preempted: Cell<bool>,
     pub(super) in_interrupt: Cell<bool>,
+    /// The word that comes next was translated just now: no interrupt fits in between.
+    pub(super) arrived: Cell<bool>,
     /// What the last tick that wrote nothing has read: as long as that is unchanged, so is its end.
     pub(super) idle_tick: RefCell<Vec<(Word, u32)>>,
     /// The thread's process has died, and somebody else may run on the CPU.
@@ -62,6 +69,7 @@ impl<V: Variant> Cpu<V> {
             preempt: Choice::new(0),
             preempted: Cell::new(false),
             in_interrupt: Cell::new(false),
+            arrived: Cell::new(false),
             idle_tick: RefCell::new(Vec::new()),
             gone: Cell::new(false),
             recording: RefCell::new(None),
@@ -91,14 +99,22 @@ impl<V: Variant> Cpu<V> {
 
     /// MACHADDR is read through the loaded page directory \[M6\]; it must show this CPU's page.
     fn expect_own_mach(&self) {
-        let entry = self.machine.memory.entry(self.getcr3(), GEOMETRY.kzero).now();
-        let shown = private_of(entry);
-        if shown != Some(self.id()) {
-            let whose = match shown {
-                Some(n) => format!("that of cpu {n}"),
-                None => format!("what entry {entry:#x} names"),
-            };
-            let id = self.id();
+        let id = self.id();
+        let memory = &self.machine.memory;
+        let pde = Entry(memory.entry(self.getcr3(), GEOMETRY.kzero).now());
+        let private = private_of(pde.frame()).filter(|_| pde.table());
+        let whose = match private {
+            Some(n) if n != id => format!("that of cpu {n}"),
+            Some(_) => {
+                let pte = Entry(memory.entry(pde.frame(), GEOMETRY.ptx(GEOMETRY.mach)).now());
+                if pte.valid() && pte.frame() == mach_page(id) {
+                    return;
+                }
+                format!("what entry {:#x} shows", pte.0)
+            }
+            None => format!("what entry {:#x} names", pde.0),
+        };
+        {
             oracle::broken(Property::U2, &format!("cpu {id} takes {whose} for its own Mach"));
         }
     }
@@ -123,7 +139,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn load(&self, word: &Word) -> u32 {
-        self.point();
+        self.before_access();
         let value = word.load();
         self.note(Op::Load(word.name(), value));
         if let Some(recording) = &mut *self.recording.borrow_mut() {
@@ -133,14 +149,22 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn store(&self, word: &Word, value: u32) {
-        self.point();
+        self.before_access();
+        let maps = self.maps_user(word, value);
+        if maps {
+            // Whoever looks at what user mode can reach here does so before or after.
+            self.machine.flushes[self.id()].fetch_add(1);
+        }
         let old = word.store(value);
         self.note(Op::Store(word.name(), value));
         self.stored(word, old);
+        if maps {
+            self.machine.mapped_user(self.id(), value);
+        }
     }
 
     fn swap(&self, word: &Word, value: u32) -> u32 {
-        self.point();
+        self.before_access();
         if self.faulty(Fault::SwapNotLocked) {
             let old = word.load();
             word.store(value);
@@ -153,7 +177,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn fetch_add(&self, word: &Word, value: u32) -> u32 {
-        self.point();
+        self.before_access();
         let old = word.fetch_add(value);
         self.note(Op::Locked(word.name(), old, old.wrapping_add(value)));
         self.stored(word, old);
@@ -199,7 +223,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn page(&self, frame: Frame) -> &Page<Self> {
-        &self.machine.pages[frame.number()]
+        &self.machine.pages[frame.number() - PAGES]
     }
 
     fn splhi(&self) -> Spl {
@@ -233,22 +257,61 @@ impl<V: Variant> Arch for Cpu<V> {
         self.machine.cpu(self.id()).cr3 = pdb;
         self.note(Op::Cr3(pdb.pa()));
         self.expect_own_mach();
-        self.flush_tlb(None);
+        self.flush_tlb();
+        self.machine.judge_user(self.id(), "can go");
         fence();
     }
 
     fn invlpg(&self, va: u32) {
         fence();
         self.note(Op::Invlpg(va));
-        self.flush_tlb(Some(va));
+        if !self.faulty(Fault::InvlpgKeepsTlb) {
+            self.flush_page(va);
+        }
         fence();
     }
 
-    fn pse(&self) -> bool {
+    fn has(&self, _feature: Feature) -> bool {
         true
     }
 
-    fn set_kernel_stack(&self, _top: u32) {}
+    fn rdmsr(&self, msr: u32) -> Option<u64> {
+        (msr == IA32_PAT).then(|| self.machine.cpu(self.id()).registers.pat)
+    }
+
+    fn wrmsr(&self, msr: u32, value: u64) {
+        assert_eq!(msr, IA32_PAT, "cpu{}: no such MSR", self.id());
+        self.machine.cpu(self.id()).registers.pat = value;
+    }
+
+    fn descriptors(&self) -> &Descriptors<Self> {
+        &self.machine.descriptors[self.id()]
+    }
+
+    fn lgdt(&self, base: u32, limit: u16) {
+        self.machine.cpu(self.id()).registers.gdt = Some((base, limit));
+    }
+
+    fn lidt(&self, limit: u16) {
+        self.machine.cpu(self.id()).registers.idt = Some(limit);
+    }
+
+    fn ltr(&self, task: Selector) {
+        self.machine.cpu(self.id()).registers.task = Some(task);
+    }
+
+    fn lldt(&self, table: Selector) {
+        self.machine.cpu(self.id()).registers.ldt = Some(table);
+    }
+
+    fn freeldt(&self, base: u32) {
+        self.machine.freed_ldts.lock().expect("no panic while it is held").push(base);
+    }
+
+    fn text(&self) -> Range<u32> {
+        let va = |number: usize| GEOMETRY.kzero_base() + number as u32 * BY2PG;
+        va(TEXT.start)..va(TEXT.end)
+    }
 
     fn relax(&self, seen: &[(&Word, u32)]) {
         self.wait(seen);
@@ -260,19 +323,12 @@ impl<V: Variant> Arch for Cpu<V> {
         self.machine.ipi[cpu].swap(1);
     }
 
-    fn entry(&self, frame: Frame, index: usize) -> &Word {
-        self.machine.memory.entry(frame, index)
+    fn sched(&self, seen: &[(&Word, u32)]) {
+        self.give_way(seen);
     }
 
-    fn vpt(&self, va: u32) -> &Word {
-        let page = (va - GEOMETRY.base(GEOMETRY.vpt)) as usize / mmu386::layout::BY2PG as usize;
-        let index = (va % mmu386::layout::BY2PG / mmu386::layout::BY2WD) as usize;
-        // The entry that names the directory is followed twice or once [M7].
-        let vpd =
-            mmu386::entry::Entry(self.machine.memory.entry(self.getcr3(), GEOMETRY.vpt).now());
-        let table = mmu386::entry::Entry(self.machine.memory.entry(vpd.frame(), page).now());
-        assert!(vpd.table() && table.table(), "cpu{}: VPT fault at {va:#x}", self.id());
-        self.machine.memory.entry(table.frame(), index)
+    fn at(&self, va: u32) -> &Word {
+        self.word_at(va)
     }
 
     fn newpage(&self) -> Frame {
@@ -284,16 +340,27 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn freepage(&self, frame: Frame) {
+        self.machine.expect_nobody_reaches(frame);
         // Released before the page can be found, as newpage acquires before it looks.
         self.machine.palloc.fetch_add(1);
         self.machine.memory.free(frame);
     }
 
-    fn xspanalloc(&self) -> Option<Frame> {
-        self.machine.memory.table()
+    fn xspanalloc(&self) -> Option<u32> {
+        self.machine.memory.table().map(|table| GEOMETRY.kzero_base() + table.pa())
+    }
+
+    fn pagenumber(&self, frame: Frame) -> usize {
+        frame.number() - PAGES
     }
 
     fn trace(&self, event: Event) {
+        if let Event::Call(function) = event {
+            if self.machine.running.load(Relaxed) {
+                run::entered(function);
+            }
+            return;
+        }
         self.note(Op::Core(event));
     }
 }

@@ -2,15 +2,23 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use mmu386::lock;
 use mmu386::shootdown;
 use mmu386::variant::Variant;
 
 use super::cpu::Recording;
-use super::{Cpu, Wait};
+use super::{Cpu, Fault, Wait};
 use crate::counterexample::Op;
 use crate::engine::{Word, park, yield_now};
 
 impl<V: Variant> Cpu<V> {
+    /// The point before an access, unless the access's address was translated just now.
+    pub(super) fn before_access(&self) {
+        if !self.arrived.replace(false) {
+            self.point();
+        }
+    }
+
     /// A point between two shared accesses: with interrupts on, one may arrive here \[M8\].
     pub(super) fn point(&self) {
         if !self.machine.running.load(Relaxed)
@@ -26,8 +34,18 @@ impl<V: Variant> Cpu<V> {
         }
         if !self.preempted.get() && self.preempt.poll() > 0 {
             self.preempted.set(true);
-            self.sleep_and_wake(false);
+            if self.may_preempt() {
+                self.sleep_and_wake(false);
+            }
         }
+    }
+
+    /// The scheduler's tick asks, with interrupts off.
+    fn may_preempt(&self) -> bool {
+        self.machine.cpu(self.id()).lo = false;
+        let may = lock::may_preempt(self);
+        self.machine.cpu(self.id()).lo = true;
+        may || self.faulty(Fault::NlocksIgnored)
     }
 
     /// Takes the pending IPI, if there is one.

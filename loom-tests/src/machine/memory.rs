@@ -1,58 +1,19 @@
-//! Frames: page directories and page tables, and device memory, which has no contents.
+//! The contents of frames, and the page allocator.
 
-use std::sync::Mutex;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock};
 
 use mmu386::arch::WordName;
-use mmu386::entry::{PTEUSER, PTEVALID, PTEWRITE};
-use mmu386::layout::{BY2PG, Frame};
+use mmu386::entry::{PTEGLOBAL, PTEUSER, PTEVALID, PTEWRITE};
+use mmu386::layout::Frame;
 
-use super::GEOMETRY;
+use super::frames::{
+    FRAMES, HIGH, PAGES, TABLES, TEXT, device, frame, mach_page, mach_pdb, private_table,
+};
+use super::{GEOMETRY, Pages};
 use crate::engine::{Sharing, Word};
 
-const MACH_PDBS: usize = 1;
-const PRIVATE: usize = 10;
-const TABLES: usize = 20;
-/// First frame that newpage gives out.
-pub const PAGES: usize = 40;
-/// Frames below device memory.
-pub const FRAMES: usize = 56;
-const MAX_TABLES: usize = 8;
-
-fn frame(number: usize) -> Frame {
-    Frame::containing(number as u32 * BY2PG)
-}
-
-/// CPU `n`'s own page directory.
-pub fn mach_pdb(n: usize) -> Frame {
-    frame(MACH_PDBS + n)
-}
-
-/// Physical address of a device's memory, aligned to a large page.
-pub fn device(n: u32) -> u32 {
-    0x10_0000 + n * GEOMETRY.large_page()
-}
-
-/// What a frame is for, as a person would say it.
-pub fn role_of(frame: Frame) -> Option<String> {
-    match frame.number() {
-        MACH_PDBS => Some("master pdb".into()),
-        n @ MACH_PDBS..PRIVATE => Some(format!("cpu {} pdb", n - MACH_PDBS)),
-        n @ PRIVATE..TABLES => Some(format!("private table of cpu {}", n - PRIVATE)),
-        n @ TABLES..PAGES => Some(format!("vmap table {}", n - TABLES)),
-        n @ PAGES..FRAMES => Some(format!("page {}", n - PAGES)),
-        _ => None,
-    }
-}
-
-/// The CPU whose private page table an entry names.
-pub fn private_of(entry: u32) -> Option<usize> {
-    let number = Frame::containing(entry).number();
-    (PRIVATE..TABLES).contains(&number).then(|| number - PRIVATE)
-}
-
-/// All frames that the machine can read entries from.
+/// All frames that entries can be read from.
 pub struct Memory {
     tables: Vec<OnceLock<Vec<Word>>>,
     next_table: AtomicUsize,
@@ -60,31 +21,51 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Memory with a page directory for each CPU: its own KZERO and VPT, and nothing else.
-    pub fn new(cpus: usize) -> Self {
+    /// Memory with a page directory and a private page table for each CPU. `ready` CPUs have theirs
+    /// as mmuinit leaves them; the others as the boot code does.
+    pub fn new(cpus: usize, ready: usize, pages: Pages) -> Self {
+        let mut free: Vec<Frame> = (PAGES..FRAMES).rev().map(frame).collect();
+        if pages == Pages::AboveTheWindow {
+            free.rotate_left(FRAMES - HIGH);
+        }
         let memory = Self {
             tables: (0..FRAMES).map(|_| OnceLock::new()).collect(),
             next_table: AtomicUsize::new(TABLES),
-            free: Mutex::new((PAGES..FRAMES).rev().map(frame).collect()),
+            free: Mutex::new(free),
         };
         for n in 0..cpus {
-            let pdb = mach_pdb(n);
-            let vmap = GEOMETRY.vmap..GEOMETRY.vmap + GEOMETRY.vmap_slots;
-            // VMAP entries of the master are everybody's; all else in a CPU's own page directory
-            // is that CPU's.
-            memory.fill(pdb, |index| {
-                let value = if index == GEOMETRY.kzero {
-                    frame(PRIVATE + n).pa() | PTEWRITE | PTEVALID
-                } else if index == GEOMETRY.vpt {
-                    pdb.pa() | PTEWRITE | PTEVALID
-                } else {
-                    0
-                };
-                let shared = n == 0 && vmap.contains(&index);
-                (value, if shared { Sharing::Shared } else { Sharing::Owned })
-            });
+            memory.directory(n, n < ready);
+            memory.private(n, n < ready);
         }
         memory
+    }
+
+    /// VMAP entries of the master are everybody's; all else in a CPU's own page directory is that
+    /// CPU's.
+    fn directory(&self, n: usize, ready: bool) {
+        let global = if ready { PTEGLOBAL } else { 0 };
+        let vmap = GEOMETRY.vmap..GEOMETRY.vmap + GEOMETRY.vmap_slots;
+        self.fill(mach_pdb(n), |index| {
+            let value = if index == GEOMETRY.kzero {
+                private_table(n).pa() | global | PTEWRITE | PTEVALID
+            } else if index == GEOMETRY.vpt && ready {
+                mach_pdb(n).pa() | PTEWRITE | PTEVALID
+            } else {
+                0
+            };
+            let shared = n == 0 && vmap.contains(&index);
+            (value, if shared { Sharing::Shared } else { Sharing::Owned })
+        });
+    }
+
+    fn private(&self, n: usize, ready: bool) {
+        let global = if ready { PTEGLOBAL } else { 0 };
+        self.fill(private_table(n), |index| {
+            let shown =
+                if index == GEOMETRY.ptx(GEOMETRY.mach) { mach_page(n) } else { frame(index) };
+            let write = if ready && TEXT.contains(&index) { 0 } else { PTEWRITE };
+            (shown.pa() | global | write | PTEVALID, Sharing::Owned)
+        });
     }
 
     fn fill(&self, frame: Frame, entry: impl Fn(usize) -> (u32, Sharing)) {
@@ -101,15 +82,14 @@ impl Memory {
     /// A cleared page table for VMAP, shared by all.
     pub fn table(&self) -> Option<Frame> {
         let number = self.next_table.fetch_add(1, Relaxed);
-        if number >= TABLES + MAX_TABLES {
+        if number >= PAGES {
             return None;
         }
         self.fill(frame(number), |_| (0, Sharing::Shared));
         Some(frame(number))
     }
 
-    /// A page for a page directory or user page table, with garbage in it that a walker would take
-    /// for user mappings.
+    /// A page, with garbage in it that a walker would take for user mappings.
     pub fn page(&self) -> Frame {
         let page = self.free.lock().expect("no panic while it is held").pop();
         let page = page.expect("a model takes fewer pages than the machine has");
@@ -122,20 +102,27 @@ impl Memory {
         self.free.lock().expect("no panic while it is held").push(page);
     }
 
+    /// An entry of a frame, or `None` if the frame has no contents.
+    pub fn look(&self, frame: Frame, index: usize) -> Option<&Word> {
+        self.tables.get(frame.number())?.get().map(|table| &table[index])
+    }
+
     /// An entry of a frame.
     ///
     /// # Panics
-    /// If the frame holds no table: the core or the walker went astray.
+    /// If the frame has no contents: the core or the walker went astray.
     pub fn entry(&self, frame: Frame, index: usize) -> &Word {
-        let table = self.tables.get(frame.number()).and_then(OnceLock::get);
-        let Some(table) = table else {
-            panic!("cpu?: frame {:#x} is no table", frame.pa());
-        };
-        &table[index]
+        self.look(frame, index)
+            .unwrap_or_else(|| panic!("cpu?: frame {:#x} is no table", frame.pa()))
     }
 
     /// The pages that nobody has.
     pub fn free_pages(&self) -> Vec<Frame> {
         self.free.lock().expect("no panic while it is held").clone()
+    }
+
+    /// Whether nobody has the page.
+    pub fn is_free(&self, page: Frame) -> bool {
+        self.free.lock().expect("no panic while it is held").contains(&page)
     }
 }

@@ -4,23 +4,29 @@
 
 mod access;
 mod cpu;
+mod frames;
 mod interrupts;
 mod memory;
 mod schedule;
 mod start;
 mod tlb;
+mod translate;
+mod user;
+mod walker;
 
 pub use cpu::Cpu;
-pub use memory::{device, role_of};
+pub use frames::{device, role_of};
 pub use start::{Script, Wait};
+pub use tlb::Translation;
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Mutex, MutexGuard};
 
 use mmu386::arch::{Arch, WordName};
-use mmu386::layout::{Frame, Geometry};
+use mmu386::gdt::{Descriptors, Selector};
+use mmu386::layout::{BY2PG, Frame, Geometry};
 use mmu386::shootdown;
 use mmu386::state::{Mach, Page, Proc, System};
 use mmu386::variant::Variant;
@@ -31,12 +37,22 @@ use crate::oracle::ledger::Ledger;
 use memory::Memory;
 use tlb::Tlb;
 
-/// Tables of eight entries: two slots of user memory, two of VMAP, then KMAP, VPT and KZERO.
-pub const GEOMETRY: Geometry =
-    Geometry { table_bits: 3, vmap: 2, vmap_slots: 2, kmap: 4, vpt: 5, kzero: 6 };
+/// Tables of eight entries: two slots of user memory, two of VMAP, then KMAP, VPT and KZERO. The
+/// window shows more than the entries from KZERO on would: its translations are not in tables.
+pub const GEOMETRY: Geometry = Geometry {
+    table_bits: 3,
+    vmap: 2,
+    vmap_slots: 2,
+    kmap: 4,
+    vpt: 5,
+    kzero: 6,
+    window: frames::HIGH as u32 * BY2PG,
+    tmp: 2 * BY2PG,
+    mach: 3 * BY2PG,
+};
 
 /// A defect of the machine, put in to show that a model can fail. Each is what deleting or weakening
-/// one kind of instruction everywhere in the core would do.
+/// one kind of instruction everywhere in the core would do, or the kernel around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Fault {
     /// splhi does nothing.
@@ -45,8 +61,21 @@ pub enum Fault {
     SwapNotLocked,
     /// A CR3 load leaves the TLB as it is.
     Cr3KeepsTlb,
+    /// INVLPG leaves the TLB as it is.
+    InvlpgKeepsTlb,
     /// `m` is kept over a sleep instead of being taken again.
     MachKept,
+    /// Processes that hold locks are preempted, too.
+    NlocksIgnored,
+}
+
+/// Which pages newpage gives out first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pages {
+    /// Those that the window shows.
+    InTheWindow,
+    /// Those that it does not show, so that they have to be mapped at TMPADDR to be edited.
+    AboveTheWindow,
 }
 
 /// What a machine is like, besides its variant.
@@ -58,6 +87,33 @@ pub struct Config {
     pub procs: usize,
     /// How a CPU waits.
     pub wait: Wait,
+    /// Which pages newpage gives out first.
+    pub pages: Pages,
+    /// CPUs that are up before the first step. The others are as their boot code leaves them: offline,
+    /// interrupts off, and not yet through mmuinit.
+    pub up: usize,
+}
+
+impl Config {
+    /// All CPUs up, waits that rest, pages in the window.
+    pub fn new(cpus: usize, procs: usize) -> Self {
+        Self { cpus, procs, wait: Wait::Park, pages: Pages::InTheWindow, up: cpus }
+    }
+}
+
+/// What a CPU's descriptor registers hold, as they were loaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Registers {
+    /// GDTR: base and limit.
+    pub gdt: Option<(u32, u16)>,
+    /// The limit in IDTR.
+    pub idt: Option<u16>,
+    /// The task register.
+    pub task: Option<Selector>,
+    /// LDTR.
+    pub ldt: Option<Selector>,
+    /// `IA32_PAT`.
+    pub pat: u64,
 }
 
 /// A CPU's own state: no other CPU reads or writes it.
@@ -66,6 +122,7 @@ struct CpuState {
     tlb: Tlb,
     lo: bool,
     up: Option<usize>,
+    registers: Registers,
 }
 
 /// A machine, made anew in each execution.
@@ -73,8 +130,10 @@ pub struct Machine<V: Variant> {
     config: Config,
     fault: Option<Fault>,
     machs: Vec<Mach<Cpu<V>>>,
+    descriptors: Vec<Descriptors<Cpu<V>>>,
     procs: Vec<Proc<Cpu<V>>>,
     system: System<Cpu<V>>,
+    /// Records of the frames from [`frames::PAGES`] on.
     pages: Vec<Page<Cpu<V>>>,
     memory: Memory,
     cpus: Vec<Mutex<CpuState>>,
@@ -95,6 +154,14 @@ pub struct Machine<V: Variant> {
     running: AtomicBool,
     log: Log,
     ledger: Mutex<Ledger>,
+    /// Device memory that user mode may reach.
+    user_memory: Mutex<Vec<u32>>,
+    /// Pages that a user address led to, ever.
+    user_pages: Mutex<Vec<Frame>>,
+    /// Pages that neither the MMU code nor the page allocator has.
+    held: Mutex<Vec<Frame>>,
+    /// Local descriptor tables that were given back.
+    freed_ldts: Mutex<Vec<u32>>,
 }
 
 /// Something that can tell what happened in the current execution.
@@ -136,40 +203,71 @@ pub fn waits() -> Vec<String> {
     witness.map_or_else(Vec::new, |w| w.waits())
 }
 
+/// `IA32_PAT` as a processor starts (Intel SDM vol. 3, table 11-12).
+const PAT_AT_RESET: u64 = 0x0007_0406_0007_0406;
+/// The same with entry 7 write combining.
+const PAT_AFTER_MMUINIT: u64 = 0x0107_0406_0007_0406;
+
+/// Where a CPU's descriptor table lies: in a page of its own, behind the page that MACHADDR shows.
+fn descriptors_at(n: usize) -> u32 {
+    GEOMETRY.kzero_base() + frames::mach_page(n).pa() + 0x800
+}
+
+/// Top of a process's kernel stack.
+fn kernel_stack(n: usize) -> u32 {
+    0x8000_0000 + (n as u32 + 1) * BY2PG
+}
+
+/// Top of the stack that a CPU idles on (`(ulong)m + BY2PG`).
+pub(crate) const IDLE_STACK: u32 = GEOMETRY.machaddr() + BY2PG;
+
 impl<V: Variant> Machine<V> {
-    /// A machine with all CPUs online on their own page directories, with interrupts on, running
-    /// nothing. `fault` is put in once set-up is over.
+    /// A machine whose CPUs are online on their own page directories, with interrupts on, running
+    /// nothing, but for those that are not up yet. `fault` is put in once set-up is over.
     pub fn boot(config: Config) -> Booted<V> {
         learnt::set_up_from_here();
-        let memory = Memory::new(config.cpus);
+        let memory = Memory::new(config.cpus, config.up, config.pages);
         let word = |what, n, value| Word::new(WordName::Other(what, n), value, Sharing::Shared);
         let machine = Rc::new(Self {
             config,
             fault: crate::run::fault(),
-            machs: (0..config.cpus).map(|n| Mach::new(n, memory::mach_pdb(n))).collect(),
-            procs: (0..config.procs).map(|n| Proc::new(n, 0)).collect(),
+            machs: (0..config.cpus).map(|n| Mach::new(n, frames::mach_pdb(n))).collect(),
+            descriptors: (0..config.cpus).map(|n| Descriptors::new(descriptors_at(n))).collect(),
+            procs: (0..config.procs).map(|n| Proc::new(n, kernel_stack(n))).collect(),
             system: System::new(),
-            pages: (0..memory::FRAMES).map(|_| Page::new()).collect(),
+            pages: (frames::PAGES..frames::FRAMES).map(|_| Page::new()).collect(),
             memory,
             cpus: (0..config.cpus)
                 .map(|n| {
-                    let cr3 = memory::mach_pdb(n);
-                    Mutex::new(CpuState { cr3, tlb: Tlb::default(), lo: false, up: None })
+                    Mutex::new(CpuState {
+                        cr3: frames::mach_pdb(n),
+                        tlb: Tlb::default(),
+                        lo: false,
+                        up: None,
+                        registers: Registers { pat: PAT_AT_RESET, ..Registers::default() },
+                    })
                 })
                 .collect(),
             ipi: (0..config.cpus).map(|n| word("pending IPI", n, 0)).collect(),
             flushes: (0..config.cpus).map(|n| word("flushes", n, 0)).collect(),
-            vacant: (0..config.cpus).map(|n| word("vacancy", n, 1)).collect(),
+            vacant: (0..config.cpus)
+                .map(|n| word("vacancy", n, u32::from(n < config.up)))
+                .collect(),
             palloc: word("page allocator", 0, 0),
             busy: word("unfinished work", 0, 0),
             present: AtomicUsize::new(0),
             running: AtomicBool::new(false),
             log: Log::default(),
             ledger: Mutex::new(Ledger::default()),
+            user_memory: Mutex::default(),
+            user_pages: Mutex::default(),
+            held: Mutex::default(),
+            freed_ldts: Mutex::default(),
         });
         let witness: Rc<dyn Witness> = Rc::new(machine.clone());
         CURRENT.with(|current| *current.borrow_mut() = Rc::downgrade(&witness));
-        for n in 0..config.cpus {
+        for n in 0..config.up {
+            machine.cpu(n).registers.pat = PAT_AFTER_MMUINIT;
             let cpu = Cpu::new(machine.clone(), n);
             shootdown::online(&cpu);
             cpu.spllo();
@@ -177,8 +275,12 @@ impl<V: Variant> Machine<V> {
         Booted { machine, _witness: witness }
     }
 
-    fn cpu(&self, n: usize) -> std::sync::MutexGuard<'_, CpuState> {
+    fn cpu(&self, n: usize) -> MutexGuard<'_, CpuState> {
         self.cpus[n].lock().expect("no panic while it is held")
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().expect("no panic while it is held")
     }
 
     fn describe_cpu(&self, n: usize) -> String {
@@ -219,10 +321,10 @@ impl<V: Variant> Machine<V> {
         let mut next = first;
         while let Some(page) = next {
             pages.push(page);
-            if pages.len() > memory::FRAMES {
+            if pages.len() > frames::FRAMES {
                 break;
             }
-            next = self.pages[page.number()].next.peek();
+            next = self.pages[page.number() - frames::PAGES].next.peek();
         }
         pages
     }
@@ -244,7 +346,7 @@ impl<V: Variant> Machine<V> {
 
     /// How many pages there are for page directories and user page tables.
     pub fn all_pages(&self) -> usize {
-        memory::FRAMES - memory::PAGES
+        frames::FRAMES - frames::PAGES
     }
 
     /// The pages that the page allocator has.

@@ -1,12 +1,13 @@
-//! Processes that sleep and wake on another CPU.
+//! Processes that leave their CPU and go on, there or elsewhere.
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use mmu386::switch::{mmuleave, mmuswitch};
+use mmu386::switch::{mmuenter, mmuleave};
 use mmu386::variant::Variant;
 
-use super::Cpu;
+use super::{Cpu, IDLE_STACK};
 use crate::counterexample::Op;
+use crate::engine::Word;
 
 impl<V: Variant> Cpu<V> {
     /// Idles on a CPU that its process has left, taking interrupts, until the explorer lets the
@@ -21,33 +22,29 @@ impl<V: Variant> Cpu<V> {
         }
     }
 
-    /// Leaves the CPU and goes on, with interrupts on, on a CPU of the explorer's choosing that
-    /// nobody runs on \[M10\]. A thread that runs no process stays where it is.
-    pub(super) fn sleep_and_wake(&self, long: bool) {
+    /// The process leaves the CPU, which idles with interrupts on. Returns the process, if there was
+    /// one.
+    fn leave(&self) -> Option<usize> {
         let machine = &self.machine;
-        if !machine.running.load(Relaxed) {
-            return;
-        }
-        let from = self.id();
-        let Some(up) = machine.cpu(from).up else { return };
-        let was_lo = machine.cpu(from).lo;
-        machine.cpu(from).lo = false;
-        mmuleave(self, 0);
-        {
-            let mut cpu = machine.cpu(from);
-            cpu.up = None;
-            cpu.lo = true;
-        }
-        if long {
-            self.idle();
-        }
-        // Released here, acquired below: the order in which CPUs see the process's own state.
-        machine.vacant[from].swap(1);
+        let cpu = self.id();
+        let up = machine.cpu(cpu).up?;
+        machine.cpu(cpu).lo = false;
+        mmuleave(self, IDLE_STACK);
+        let mut cpu = machine.cpu(cpu);
+        cpu.up = None;
+        cpu.lo = true;
+        Some(up)
+    }
+
+    /// Process `up` enters a CPU of the explorer's choosing that nobody runs on, with interrupts
+    /// on or off.
+    pub(super) fn enter(&self, up: usize, lo: bool) {
+        let machine = &self.machine;
         let first = self.wakes.poll();
         let to = loop {
             let cpus = machine.config.cpus;
             let taken = (0..cpus)
-                .map(|k| (from + first + k) % cpus)
+                .map(|k| (self.id() + first + k) % cpus)
                 .find(|&n| machine.vacant[n].swap(0) == 1);
             if let Some(n) = taken {
                 break n;
@@ -55,14 +52,48 @@ impl<V: Variant> Cpu<V> {
             let seen: Vec<_> = machine.vacant.iter().map(|word| (word.clone(), 0)).collect();
             self.wait_for_change(&seen);
         };
+        self.note(Op::Moved(self.id(), to));
         self.move_to(to);
-        self.note(Op::Moved(from, to));
         {
             let mut cpu = machine.cpu(to);
             cpu.up = Some(up);
             cpu.lo = false;
         }
-        mmuswitch(self, &machine.procs[up]);
-        machine.cpu(to).lo = was_lo;
+        mmuenter(self, &machine.procs[up]);
+        machine.cpu(to).lo = lo;
+    }
+
+    /// Leaves the CPU and goes on, at the level that it had, on a CPU of the explorer's choosing
+    /// that nobody runs on \[M10\]. A thread that runs no process stays where it is.
+    pub(super) fn sleep_and_wake(&self, long: bool) {
+        if !self.machine.running.load(Relaxed) {
+            return;
+        }
+        let lo = self.machine.cpu(self.id()).lo;
+        let Some(up) = self.leave() else { return };
+        if long {
+            self.idle();
+        }
+        self.vacate();
+        self.enter(up, lo);
+    }
+
+    /// Gives the CPU away; comes back when one of the words may have changed.
+    pub(super) fn give_way(&self, seen: &[(&Word, u32)]) {
+        if seen.is_empty() {
+            return self.sleep_and_wake(false);
+        }
+        let up = self.leave();
+        self.wait(seen);
+        if let Some(up) = up {
+            self.vacate();
+            self.enter(up, true);
+        }
+    }
+
+    /// Nobody runs on the CPU from here on. Released here, acquired in `enter`: the order in which
+    /// CPUs see a process's own state.
+    pub(super) fn vacate(&self) {
+        self.machine.vacant[self.id()].swap(1);
     }
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use mmu386::arch::Arch;
-use mmu386::switch::mmuswitch;
+use mmu386::switch::mmuenter;
 use mmu386::variant::Variant;
 
 use super::{Booted, Cpu, Machine};
@@ -28,18 +28,25 @@ pub struct Script<V: Variant> {
     ticks: usize,
     wakes: usize,
     preempts: usize,
+    /// Process that has no CPU yet.
+    ready: Option<usize>,
     body: Option<Body<V>>,
 }
 
 impl<V: Variant> Script<V> {
     /// Starts on `cpu`, in whatever process that CPU runs, and does `body`.
     pub fn new(cpu: usize, body: impl FnOnce(&Cpu<V>) + 'static) -> Self {
-        Self { cpu, ticks: 0, wakes: 0, preempts: 0, body: Some(Box::new(body)) }
+        Self { cpu, ticks: 0, wakes: 0, preempts: 0, ready: None, body: Some(Box::new(body)) }
     }
 
     /// Does nothing on `cpu` but take interrupts.
     pub fn rest(cpu: usize) -> Self {
-        Self { cpu, ticks: 0, wakes: 0, preempts: 0, body: None }
+        Self { cpu, ticks: 0, wakes: 0, preempts: 0, ready: None, body: None }
+    }
+
+    /// Runs process `proc` as soon as a CPU is free for it, and does `body`.
+    pub fn ready(proc: usize, body: impl FnOnce(&Cpu<V>) + 'static) -> Self {
+        Self { ready: Some(proc), ..Self::new(0, body) }
     }
 
     /// An unforced tick may arrive at any one point where interrupts are on.
@@ -55,12 +62,16 @@ impl<V: Variant> Script<V> {
         self
     }
 
-    /// Where newpage sleeps, the process may wake on any free CPU; it may be preempted at any one
-    /// point where interrupts are on.
-    pub fn wandering(mut self, cpus: usize) -> Self {
-        self.wakes = cpus - 1;
+    /// The process may be preempted at any one point where interrupts are on, unless it holds locks.
+    pub fn preempted(mut self) -> Self {
         self.preempts = 1;
         self
+    }
+
+    /// Where newpage sleeps, the process may wake on any free CPU; it may be preempted, too.
+    pub fn wandering(mut self, cpus: usize) -> Self {
+        self.wakes = cpus - 1;
+        self.preempted()
     }
 }
 
@@ -68,6 +79,16 @@ impl<V: Variant> Booted<V> {
     /// CPU `n`, for set-up.
     pub fn cpu(&self, n: usize) -> Cpu<V> {
         Cpu::new(self.machine.clone(), n)
+    }
+
+    /// Process `n` is alive, and waits for a CPU.
+    pub fn make_ready(&self, n: usize) {
+        self.cpu(0).store(&self.machine.procs[n].state, 1);
+    }
+
+    /// The machine, for what models keep of it.
+    pub fn machine(&self) -> &Rc<Machine<V>> {
+        &self.machine
     }
 
     /// Lets CPU `n` run process `n`, without a page directory of its own as yet.
@@ -78,7 +99,7 @@ impl<V: Variant> Booted<V> {
         let level = cpu.splhi();
         self.machine.cpu(n).up = Some(n);
         self.machine.vacant[n].swap(0);
-        mmuswitch(&cpu, proc);
+        mmuenter(&cpu, proc);
         cpu.splx(level);
     }
 
@@ -101,6 +122,9 @@ impl<V: Variant> Booted<V> {
             choices.extend([cpu.tick.clone(), cpu.wakes.clone(), cpu.preempt.clone()]);
             let witness = self.witness();
             spawn(move || {
+                if let Some(proc) = script.ready {
+                    cpu.enter(proc, true);
+                }
                 follow(&cpu, script.body);
                 if cpu.machine.present.fetch_sub(1, Relaxed) == 1 {
                     audit::at_end(&cpu.machine);

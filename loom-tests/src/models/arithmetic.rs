@@ -11,9 +11,9 @@ use crate::machine::{GEOMETRY, Script, Wait, device};
 use crate::oracle::Property::E1;
 use crate::oracle::broken;
 
-const NOTHING: Break = Break { property: E1, sign: "vmap of no bytes" };
-const PART: Break = Break { property: E1, sign: "vunmap of part of a large page" };
-const TAKEN: Break = Break { property: E1, sign: "vunmap of 0x0 bytes" };
+const NOTHING: Break = Break::new(E1, "vmap of no bytes");
+const PART: Break = Break::new(E1, "vunmap of part of a large page");
+const TAKEN: Break = Break::new(E1, "vunmap of 0x0 bytes");
 
 pub(super) fn models() -> Vec<Model> {
     vec![
@@ -24,6 +24,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 1,
             about: "vmap of no bytes.",
             seed: Some(NOTHING),
+            upstream: None,
             mutants: &[Mutant::Without("a9", NOTHING)],
             bounds: [None, None],
             body: for_variant!(map_nothing),
@@ -35,6 +36,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 1,
             about: "vunmap of one page of a large page.",
             seed: Some(PART),
+            upstream: None,
             mutants: &[Mutant::Without("a9", PART)],
             bounds: [None, None],
             body: for_variant!(unmap_part),
@@ -46,6 +48,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 1,
             about: "vunmap of no bytes and of nearly 4 GB, vmap of nearly 4 GB.",
             seed: Some(TAKEN),
+            upstream: None,
             mutants: &[Mutant::Without("a9", TAKEN)],
             bounds: [None, None],
             body: for_variant!(unmap_nothing),

@@ -10,11 +10,11 @@ use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Booted, Config, Fault, Machine, Script, Wait, device};
 use crate::oracle::Property::{L1, V1};
 
-const STALE_IDLE: Break = Break { property: V1, sign: "its TLB; the CPU is idle" };
-const STALE: Break = Break { property: V1, sign: "(its TLB" };
-const OWN_FLAG: Break = Break { property: L1, sign: "cpu 0 for MACHP(0)->flushmmu to leave 0x1" };
-const OWN_ANSWER: Break = Break { property: L1, sign: "cpu 0 for MACHP(0)->flushed to leave" };
-const OTHERS_ANSWER: Break = Break { property: L1, sign: "cpu 0 for MACHP(1)->flushed to leave" };
+const STALE_IDLE: Break = Break::new(V1, "its TLB; the CPU is idle");
+const STALE: Break = Break::new(V1, "(its TLB");
+const OWN_FLAG: Break = Break::new(L1, "cpu 0 for MACHP(0)->flushmmu to leave 0x1");
+const OWN_ANSWER: Break = Break::new(L1, "cpu 0 for MACHP(0)->flushed to leave");
+const OTHERS_ANSWER: Break = Break::new(L1, "cpu 0 for MACHP(1)->flushed to leave");
 const NO_FLUSH: Mutant = Mutant::On(Fault::Cr3KeepsTlb, STALE);
 
 pub(super) fn models() -> Vec<Model> {
@@ -26,6 +26,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "One CPU unmaps a page; another runs a process that has used it and takes interrupts.",
             seed: None,
+            upstream: None,
             mutants: &[NO_FLUSH],
             bounds: [Some(4), None],
             body: for_variant!(one_unmapper),
@@ -37,6 +38,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "As one-unmapper, with waits that poll, so that no wake-up hides a missing ordering.",
             seed: None,
+            upstream: None,
             mutants: &[NO_FLUSH],
             bounds: [Some(2), Some(2)],
             body: for_variant!(one_unmapper_spinning),
@@ -48,6 +50,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "One CPU unmaps a page; another is idle, but its interrupt handlers have used the page.",
             seed: Some(STALE_IDLE),
+            upstream: None,
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
             bounds: [Some(3), None],
             body: for_variant!(idle_cpu),
@@ -59,6 +62,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "Two CPUs unmap a page each that both have used; each must serve the other while it waits.",
             seed: Some(STALE),
+            upstream: None,
             mutants: &[Mutant::Without("a4", STALE), NO_FLUSH],
             bounds: [Some(3), Some(2)],
             body: for_variant!(two_unmappers),
@@ -70,6 +74,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 3,
             about: "One CPU unmaps a page that a running CPU and an idle CPU have used.",
             seed: Some(STALE_IDLE),
+            upstream: None,
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
             bounds: [Some(2), Some(2)],
             body: for_variant!(three_cpus_one_unmapper),
@@ -81,6 +86,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 3,
             about: "Two CPUs unmap a page each that an idle third CPU and they themselves have used.",
             seed: Some(STALE_IDLE),
+            upstream: None,
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
             bounds: [Some(2), Some(1)],
             body: for_variant!(three_cpus_two_unmappers),
@@ -92,6 +98,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "One CPU unmaps a page with interrupts off; the other takes interrupts.",
             seed: Some(OWN_FLAG),
+            upstream: None,
             mutants: &[Mutant::Without("b1", OWN_ANSWER)],
             bounds: [None, None],
             body: for_variant!(unmap_with_interrupts_off),
@@ -104,6 +111,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "Two CPUs unmap a page each with interrupts off, so that neither takes the other's \
                     IPI; each answers the other by asking.",
             seed: Some(OWN_FLAG),
+            upstream: None,
             mutants: &[Mutant::Without("b1", OWN_ANSWER)],
             bounds: [Some(3), Some(3)],
             body: for_variant!(two_unmappers_interrupts_off),
@@ -116,6 +124,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a page while it holds a lock that the other spins on with interrupts off. \
                     On Seed B1 strikes first: what breaks there is the caller's wait for itself.",
             seed: Some(OWN_FLAG),
+            upstream: None,
             mutants: &[Mutant::Without("b2", OTHERS_ANSWER)],
             bounds: [Some(4), None],
             body: for_variant!(unmap_while_holding_a_lock),
@@ -127,6 +136,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "CPU 0 unmaps a page before it runs any process; another CPU has used the page.",
             seed: Some(STALE),
+            upstream: None,
             mutants: &[Mutant::Without("a7", STALE), NO_FLUSH],
             bounds: [None, None],
             body: for_variant!(early_boot),
@@ -136,7 +146,7 @@ pub(super) fn models() -> Vec<Model> {
 
 /// A machine whose first `running` CPUs run a process with a page directory of its own.
 pub(super) fn machine<V: Variant>(cpus: usize, running: usize, wait: Wait) -> Booted<V> {
-    let machine = Machine::<V>::boot(Config { cpus, procs: running, wait });
+    let machine = Machine::<V>::boot(Config { wait, ..Config::new(cpus, running) });
     for n in 0..running {
         machine.run_process(n);
         upallocpdb(&machine.cpu(n));
@@ -249,12 +259,11 @@ fn unmap_while_holding_a_lock<V: Variant>() {
         Script::new(0, move |cpu| {
             let held = lock.ilock(cpu);
             cpu.vunmap(va, BY2PG).expect("the range is whole");
-            lock.iunlock(cpu, held);
+            drop(held);
         }),
         Script::new(1, move |cpu| {
             let level = cpu.splhi();
-            let held = theirs.ilock(cpu);
-            theirs.iunlock(cpu, held);
+            drop(theirs.ilock(cpu));
             cpu.splx(level);
         }),
     ]);

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use mmu386::variant::Fixes;
 use serde::Serialize;
 
+use crate::engine::Mode;
 use crate::machine::Fault;
 use crate::oracle::Property;
 use crate::run::name;
@@ -21,6 +22,20 @@ pub struct Break {
     pub property: Property,
     /// Part of the counterexample's summary.
     pub sign: &'static str,
+    /// The mode in which it must be found. The other one claims nothing.
+    pub mode: Mode,
+}
+
+impl Break {
+    /// One that an interleaving is enough for.
+    pub const fn new(property: Property, sign: &'static str) -> Self {
+        Self { property, sign, mode: Mode::Rmw }
+    }
+
+    /// The same, where a load has to overtake a store.
+    pub const fn as_written(self) -> Self {
+        Self { mode: Mode::AsWritten, ..self }
+    }
 }
 
 /// A variant of the code, or a defect of the machine, that a model must not survive.
@@ -46,6 +61,8 @@ pub struct Model {
     pub about: &'static str,
     /// What Seed does: `None` if it holds.
     pub seed: Option<Break>,
+    /// What Upstream does.
+    pub upstream: Option<Break>,
     /// What must not survive.
     pub mutants: &'static [Mutant],
     /// Preemptions that are explored under [`Mode::Rmw`](crate::engine::Mode::Rmw) and under
@@ -65,19 +82,24 @@ impl Mutant {
     }
 
     /// How it must show.
-    fn sign(&self) -> Break {
+    pub fn sign(&self) -> Break {
         match self {
             Self::Without(_, sign) | Self::On(_, sign) => *sign,
         }
     }
 }
 
-/// Names of all that models can be run on: seed, fixed, fixed without one repair, and fixed on a
-/// machine with one defect.
+/// Names of all that models can be run on: seed, upstream, fixed, fixed without one repair, and fixed
+/// on a machine with one defect.
 pub fn variants() -> Vec<String> {
     let minus = Fixes::EACH.iter().map(|(fix, _)| format!("fixed-{fix}"));
     let defects = Fault::value_variants().iter().map(|fault| format!("fixed+{}", name(*fault)));
-    ["seed".to_string(), "fixed".to_string()].into_iter().chain(minus).chain(defects).collect()
+    ["seed", "upstream", "fixed"]
+        .map(String::from)
+        .into_iter()
+        .chain(minus)
+        .chain(defects)
+        .collect()
 }
 
 /// Splits a name of [`variants`] into the variant of mmu386 and the defect of the machine.
@@ -88,24 +110,28 @@ pub fn parse(variant: &str) -> (&str, Option<Fault>) {
     }
 }
 
+/// The place among [`Fixes::EACH`] of the repair that a variant such as `fixed-a4` lacks.
+fn missing(variant: &str) -> Option<usize> {
+    let fix = variant.strip_prefix("fixed-")?;
+    Fixes::EACH.iter().position(|(name, _)| *name == fix)
+}
+
 /// The instance of a generic model for a variant's name, or `None` if there is no such variant.
 macro_rules! for_variant {
     ($body:ident) => {
+        for_variant!($body: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+    };
+    ($body:ident: $($n:literal)*) => {
         |variant| {
-            use mmu386::variant::{Fixed, Fixes, Minus, Seed};
+            use mmu386::variant::{Fixed, Fixes, Minus, Seed, Upstream};
+            // One instance per repair, in the order of the list.
+            const MINUS: [fn(); Fixes::EACH.len()] =
+                [$($body::<Minus<{ Fixes::EACH[$n].1.bits() }>>),*];
             Some(match variant {
                 "seed" => $body::<Seed>,
+                "upstream" => $body::<Upstream>,
                 "fixed" => $body::<Fixed>,
-                "fixed-a1" => $body::<Minus<{ Fixes::A1.bits() }>>,
-                "fixed-a2" => $body::<Minus<{ Fixes::A2.bits() }>>,
-                "fixed-a3" => $body::<Minus<{ Fixes::A3.bits() }>>,
-                "fixed-a4" => $body::<Minus<{ Fixes::A4.bits() }>>,
-                "fixed-a6" => $body::<Minus<{ Fixes::A6.bits() }>>,
-                "fixed-a7" => $body::<Minus<{ Fixes::A7.bits() }>>,
-                "fixed-a9" => $body::<Minus<{ Fixes::A9.bits() }>>,
-                "fixed-b1" => $body::<Minus<{ Fixes::B1.bits() }>>,
-                "fixed-b2" => $body::<Minus<{ Fixes::B2.bits() }>>,
-                _ => return None,
+                _ => MINUS[super::missing(variant)?],
             })
         }
     };
@@ -125,6 +151,7 @@ pub fn expected(model: &Model, variant: &str) -> Expected {
     match variant {
         "fixed" => Expected::Holds,
         "seed" => model.seed.map_or(Expected::Holds, Expected::Broken),
+        "upstream" => model.upstream.map_or(Expected::Holds, Expected::Broken),
         _ => model
             .mutants
             .iter()

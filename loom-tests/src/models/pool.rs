@@ -1,14 +1,13 @@
 //! Page directories and their pools, with processes that sleep, wake elsewhere and die.
 
 use mmu386::pool::upallocpdb;
-use mmu386::user::putmmu;
 use mmu386::variant::Variant;
 
 use super::{Break, Model, Mutant, for_variant};
-use crate::machine::{Config, Fault, Machine, Script, Wait, device};
+use crate::machine::{Config, Fault, Machine, Script, device};
 use crate::oracle::Property::{P2, U2};
 
-const WRONG_M: Break = Break { property: U2, sign: "its own Mach" };
+const WRONG_M: Break = Break::new(U2, "its own Mach");
 
 pub(super) fn models() -> Vec<Model> {
     vec![Model {
@@ -20,6 +19,7 @@ pub(super) fn models() -> Vec<Model> {
                 another CPU, map a user page, may be preempted anywhere, and die, giving the page \
                 directory to the pool of whatever CPU they die on.",
         seed: None,
+        upstream: None,
         mutants: &[Mutant::On(Fault::SplhiIgnored, WRONG_M), Mutant::On(Fault::MachKept, WRONG_M)],
         bounds: [Some(2), Some(2)],
         body: for_variant!(pool_migration),
@@ -27,14 +27,14 @@ pub(super) fn models() -> Vec<Model> {
 }
 
 fn pool_migration<V: Variant>() {
-    let machine = Machine::<V>::boot(Config { cpus: 3, procs: 2, wait: Wait::Park });
+    let machine = Machine::<V>::boot(Config::new(3, 2));
     for n in 0..2 {
         machine.run_process(n);
     }
     let life = |n: usize| {
         Script::new(n, |cpu| {
             upallocpdb(cpu);
-            putmmu(cpu, 0, device(0));
+            cpu.map_user(0, device(0)).expect("nobody flushes");
             cpu.die();
         })
         .wandering(3)

@@ -9,11 +9,11 @@ use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Config, Fault, GEOMETRY, Machine, Script, Wait, device};
 use crate::oracle::Property::{E2, L1, V1, V2};
 
-const COPY: Break = Break { property: V1, sign: "a stale large entry is left" };
-const BACK: Break = Break { property: V1, sign: "the entry is back in the master" };
-const REUSED: Break = Break { property: V2, sign: "still being unmapped" };
-const STUCK: Break = Break { property: L1, sign: "vmaplock to leave 0x1" };
-const OVERWRITTEN: Break = Break { property: E2, sign: "reused before it was released" };
+const COPY: Break = Break::new(V1, "a stale large entry is left");
+const BACK: Break = Break::new(V1, "the entry is back in the master");
+const REUSED: Break = Break::new(V2, "still being unmapped");
+const STUCK: Break = Break::new(L1, "vmaplock to leave 0x1");
+const OVERWRITTEN: Break = Break::new(E2, "reused before it was released");
 
 pub(super) fn models() -> Vec<Model> {
     vec![
@@ -24,6 +24,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "One CPU unmaps a large page; the other's loaded page directory has a copy of the entry.",
             seed: Some(COPY),
+            upstream: None,
             mutants: &[Mutant::Without("a1", COPY)],
             bounds: [Some(3), None],
             body: for_variant!(large_page_in_use),
@@ -35,6 +36,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "One CPU unmaps a large page; the other sleeps with a copy in its page directory, and comes back.",
             seed: Some(COPY),
+            upstream: None,
             mutants: &[Mutant::Without("a1", COPY)],
             bounds: [Some(3), Some(2)],
             body: for_variant!(large_page_switched_out),
@@ -46,6 +48,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "One CPU unmaps a large page; the other used it while idle, runs a process since, and idles again.",
             seed: Some(COPY),
+            upstream: None,
             mutants: &[Mutant::Without("a1", COPY)],
             bounds: [Some(3), Some(2)],
             body: for_variant!(large_page_idle_directory),
@@ -57,6 +60,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "One CPU unmaps a page while another maps one.",
             seed: Some(REUSED),
+            upstream: None,
             mutants: &[Mutant::Without("a3", REUSED)],
             bounds: [Some(3), Some(3)],
             body: for_variant!(address_reuse),
@@ -68,6 +72,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "Two CPUs map a page each: vmaplock must keep them apart.",
             seed: None,
+            upstream: None,
             mutants: &[Mutant::On(Fault::SwapNotLocked, STUCK)],
             bounds: [None, None],
             body: for_variant!(two_mappers),
@@ -79,6 +84,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "CPU 0, running on the master, faults on a large page while another CPU unmaps it.",
             seed: Some(BACK),
+            upstream: None,
             mutants: &[Mutant::Without("a6", OVERWRITTEN)],
             bounds: [Some(3), None],
             body: for_variant!(sync_into_the_master),
@@ -109,7 +115,7 @@ fn large_page_switched_out<V: Variant>() {
 }
 
 fn large_page_idle_directory<V: Variant>() {
-    let machine = Machine::<V>::boot(Config { cpus: 2, procs: 2, wait: Wait::Park });
+    let machine = Machine::<V>::boot(Config::new(2, 2));
     machine.run_process(0);
     let size = GEOMETRY.large_page();
     let va = machine.cpu(0).vmap(device(0), size).expect("VMAP is empty");
@@ -157,7 +163,7 @@ fn two_mappers<V: Variant>() {
 
 fn sync_into_the_master<V: Variant>() {
     // Processes without a page directory of their own run on their CPU's: process 0 on the master.
-    let machine = Machine::<V>::boot(Config { cpus: 2, procs: 2, wait: Wait::Park });
+    let machine = Machine::<V>::boot(Config::new(2, 2));
     machine.run_process(0);
     machine.run_process(1);
     let size = GEOMETRY.large_page();

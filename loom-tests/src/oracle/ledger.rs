@@ -4,6 +4,9 @@
 
 use mmu386::layout::BY2PG;
 
+use super::Property;
+use crate::machine::{GEOMETRY, Translation};
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Live,
@@ -18,7 +21,14 @@ struct Mapping {
     pa: u32,
     size: u32,
     state: State,
+    /// Memory types that may be used: a bit per entry of the page attribute table.
+    types: u8,
 }
+
+/// The entry that vmap's mappings use.
+const UNCACHED: u8 = 2;
+/// The entry that patwc's mappings use.
+const COMBINING: u8 = 7;
 
 /// All mappings that vmap ever gave out.
 #[derive(Debug, Default)]
@@ -48,7 +58,7 @@ impl Ledger {
             }
             _ => format!("mapped to {:#x} already", m.pa),
         });
-        self.0.push(Mapping { va, pa, size, state: State::Live });
+        self.0.push(Mapping { va, pa, size, state: State::Live, types: 1 << UNCACHED });
         overlap
     }
 
@@ -73,12 +83,38 @@ impl Ledger {
         self.change(va, State::Unmapping, State::Gone);
     }
 
-    /// Whether some CPU may use the translation of the page of `va` to the page of `pa`.
-    pub fn allows(&self, va: u32, pa: u32) -> bool {
-        let (va, pa) = (page(va), page(pa));
-        self.0
-            .iter()
-            .any(|m| m.state != State::Gone && m.covers(va) && va - page(m.va) + page(m.pa) == pa)
+    /// patwc is about to be called.
+    pub fn combining(&mut self, va: u32) {
+        self.retype(va, |types| types | 1 << COMBINING);
+    }
+
+    /// patwc returned.
+    pub fn combined(&mut self, va: u32) {
+        self.retype(va, |_| 1 << COMBINING);
+    }
+
+    fn retype(&mut self, va: u32, types: impl Fn(u8) -> u8) {
+        if let Some(m) =
+            self.0.iter_mut().find(|m| page(m.va) == page(va) && m.state == State::Live)
+        {
+            m.types = types(m.types);
+        }
+    }
+
+    /// What is wrong with a translation of a page in VMAP, if no CPU may use it.
+    pub fn fault(&self, translation: &Translation) -> Option<(Property, &'static str)> {
+        let Translation { va, pa, memory, .. } = *translation;
+        if !GEOMETRY.in_vmap(va) {
+            return None;
+        }
+        let mut leads = self.0.iter().filter(|m| {
+            m.state != State::Gone && m.covers(va) && va - page(m.va) + page(m.pa) == pa
+        });
+        if leads.clone().next().is_none() {
+            return Some((Property::V1, "which vunmap took away"));
+        }
+        let typed = leads.any(|m| m.types & 1 << memory != 0);
+        (!typed).then_some((Property::V4, "with the memory type that patwc took away"))
     }
 
     /// The first and last page of each mapping ever given out: enough to tell whether any CPU still
@@ -96,16 +132,39 @@ impl Ledger {
 mod tests {
     use super::*;
 
+    fn translation(page: u32, pa: u32, memory: u8) -> Translation {
+        let va = GEOMETRY.vmap_base() + page * BY2PG;
+        Translation { va, pa, memory, write: true, user: false, global: false }
+    }
+
     #[test]
     fn a_gone_mapping_allows_nothing() {
         let mut ledger = Ledger::default();
-        assert_eq!(ledger.mapped(0x1_0000, 0x10_0000, 0x2000), None);
-        assert!(ledger.allows(0x1_1000, 0x10_1000));
-        assert!(!ledger.allows(0x1_1000, 0x10_0000));
-        ledger.unmapping(0x1_0000);
-        assert!(ledger.allows(0x1_0000, 0x10_0000));
-        ledger.gone(0x1_0000);
-        assert!(!ledger.allows(0x1_0000, 0x10_0000));
+        let va = GEOMETRY.vmap_base();
+        let fault = |ledger: &Ledger, page, pa| ledger.fault(&translation(page, pa, UNCACHED));
+        assert_eq!(ledger.mapped(va, 0x10_0000, 0x2000), None);
+        assert!(fault(&ledger, 1, 0x10_1000).is_none());
+        assert!(fault(&ledger, 1, 0x10_0000).is_some());
+        ledger.unmapping(va);
+        assert!(fault(&ledger, 0, 0x10_0000).is_none());
+        ledger.gone(va);
+        let Some((property, _)) = fault(&ledger, 0, 0x10_0000) else { panic!("it is gone") };
+        assert_eq!(property, Property::V1);
+    }
+
+    #[test]
+    fn while_a_type_changes_both_are_right() {
+        let mut ledger = Ledger::default();
+        let va = GEOMETRY.vmap_base();
+        ledger.mapped(va, 0x10_0000, 0x1000);
+        let wrong = |ledger: &Ledger, memory| {
+            ledger.fault(&translation(0, 0x10_0000, memory)).map(|(property, _)| property)
+        };
+        assert_eq!((wrong(&ledger, 2), wrong(&ledger, 7)), (None, Some(Property::V4)));
+        ledger.combining(va);
+        assert_eq!((wrong(&ledger, 2), wrong(&ledger, 7)), (None, None));
+        ledger.combined(va);
+        assert_eq!((wrong(&ledger, 2), wrong(&ledger, 7)), (Some(Property::V4), None));
     }
 
     #[test]

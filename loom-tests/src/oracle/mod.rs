@@ -12,6 +12,10 @@ pub enum Property {
     V1,
     /// What vmap returns overlaps nothing that is mapped or still being torn down.
     V2,
+    /// Once patwc has returned, no CPU uses the old memory type.
+    V4,
+    /// What user mode can reach is a page that its process may see.
+    U1,
     /// A CPU's `m` is its own.
     U2,
     /// A page directory in a pool holds no entry of its former owner.
@@ -20,6 +24,14 @@ pub enum Property {
     P1,
     /// A pool is touched only by its CPU with interrupts off, and its count is its length.
     P2,
+    /// countpagerefs names every page that the MMU code holds.
+    P3,
+    /// In KMAP a process sees the page that it mapped last.
+    K1,
+    /// At TMPADDR and in the VPT the kernel sees the page that the tables name.
+    T1,
+    /// Kernel code cannot be written.
+    R1,
     /// Every wait ends.
     L1,
     /// Bad input is an error, and changes nothing.
@@ -34,10 +46,16 @@ impl Property {
         match self {
             Self::V1 => "V1",
             Self::V2 => "V2",
+            Self::V4 => "V4",
+            Self::U1 => "U1",
             Self::U2 => "U2",
             Self::U3 => "U3",
             Self::P1 => "P1",
             Self::P2 => "P2",
+            Self::P3 => "P3",
+            Self::K1 => "K1",
+            Self::T1 => "T1",
+            Self::R1 => "R1",
             Self::L1 => "L1",
             Self::E1 => "E1",
             Self::E2 => "E2",

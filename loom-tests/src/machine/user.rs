@@ -1,0 +1,137 @@
+//! User memory: what programs do with it, and what must not be reached any more.
+
+use mmu386::arch::Arch;
+use mmu386::entry::{Entry, PTEUSER, PTEVALID, PTEWRITE};
+use mmu386::error::PutmmuError;
+use mmu386::layout::{BY2PG, Frame};
+use mmu386::state::{DEAD, Proc};
+use mmu386::switch::mmuleave;
+use mmu386::user::{fault_begins, mmurelease, putmmu};
+use mmu386::variant::Variant;
+
+use super::frames::is_page;
+use super::{Cpu, GEOMETRY, IDLE_STACK, Machine};
+use crate::counterexample::Op;
+use crate::engine::Word;
+use crate::oracle::{self, Property};
+
+impl<V: Variant> Cpu<V> {
+    /// A fault of the process that is answered with device memory, which nobody takes away.
+    pub fn map_user(&self, va: u32, pa: u32) -> Result<(), PutmmuError> {
+        self.machine.user_memory().push(pa);
+        let ticket = fault_begins(self);
+        putmmu(self, va, pa | PTEWRITE, ticket)
+    }
+
+    /// Accesses a user address as a program would. Returns whether something was there.
+    pub fn use_user(&self, va: u32) -> bool {
+        self.point();
+        self.note(Op::Access(va));
+        self.machine.judge_user(self.id(), "uses its way");
+        self.machine.walk_now(self.id(), va).is_some()
+    }
+
+    /// What user mode could reach at `pa` is taken from it: no CPU may let it get there any more.
+    pub fn taken_from_user(&self, pa: u32) {
+        self.machine.user_memory().retain(|&known| known != pa);
+        self.machine.expect_no_user_reaches();
+    }
+
+    /// Sleeps for as long as the explorer likes, while its CPU idles and takes interrupts, and wakes
+    /// on this CPU or another.
+    pub fn sleep(&self) {
+        self.sleep_and_wake(true);
+    }
+
+    /// The process dies: its CPU gives back what the MMU code holds for it, and idles.
+    pub fn die(&self) {
+        self.splhi();
+        let up = self.up().expect("a process dies once");
+        mmuleave(self, IDLE_STACK);
+        self.store(&up.state, DEAD);
+        mmurelease(self, up, IDLE_STACK);
+        self.machine.cpu(self.id()).up = None;
+        self.spllo();
+        self.gone.set(true);
+        self.vacate();
+    }
+
+    /// Whether a store makes a user page reachable in the directory that this CPU has loaded.
+    pub(super) fn maps_user(&self, word: &Word, value: u32) -> bool {
+        use mmu386::arch::WordName::Entry as Name;
+        let Name(table, _) = word.name() else { return false };
+        let both = PTEUSER | PTEVALID;
+        value & both == both
+            && (0..GEOMETRY.vmap).any(|slot| {
+                let pde = Entry(self.machine.memory.entry(self.getcr3(), slot).now());
+                pde.table() && pde.frame() == table
+            })
+    }
+}
+
+impl<V: Variant> Machine<V> {
+    fn user_memory(&self) -> std::sync::MutexGuard<'_, Vec<u32>> {
+        self.user_memory.lock().expect("no panic while it is held")
+    }
+
+    /// CPU `n` has stored an entry that maps a user page.
+    pub(super) fn mapped_user(&self, n: usize, value: u32) {
+        let frame = Entry(value).frame();
+        if is_page(frame) {
+            self.user_pages.lock().expect("no panic while it is held").push(frame);
+        }
+        self.judge_user(n, "can go");
+    }
+
+    /// A page is about to be given back.
+    pub(super) fn expect_nobody_reaches(&self, frame: Frame) {
+        for n in 0..self.config.cpus {
+            if self.walks_through(n, frame) {
+                let pa = frame.pa();
+                oracle::broken(
+                    Property::P1,
+                    &format!("page {pa:#x} is given back while cpu {n} walks through it"),
+                );
+            }
+        }
+        let was_user = self.user_pages.lock().expect("no panic while it is held").contains(&frame);
+        if was_user {
+            for n in 0..self.config.cpus {
+                self.flushes[n].fetch_add(0);
+                self.expect_not_reached(n, frame);
+            }
+        }
+    }
+
+    fn expect_not_reached(&self, n: usize, frame: Frame) {
+        let reaches = |translation: &super::Translation| {
+            translation.pa == frame.pa() && GEOMETRY.in_user(translation.va)
+        };
+        let cached = self.cpu(n).tlb.all().find(reaches);
+        let walked = || {
+            (0..GEOMETRY.vmap_base())
+                .step_by(BY2PG as usize)
+                .filter_map(|va| self.walk_now(n, va))
+                .find(reaches)
+        };
+        if let Some(translation) = cached.or_else(walked) {
+            let how = self.how_reached(n, translation.va);
+            oracle::broken(
+                Property::U1,
+                &format!("a page is given back, and cpu {n} may use {translation} ({how})"),
+            );
+        }
+    }
+
+    fn expect_no_user_reaches(&self) {
+        for n in 0..self.config.cpus {
+            self.flushes[n].fetch_add(0);
+            self.judge_user(n, "can go");
+        }
+    }
+
+    /// The record of a process.
+    pub fn process(&self, n: usize) -> &Proc<Cpu<V>> {
+        &self.procs[n]
+    }
+}
