@@ -81,6 +81,20 @@ fn fixed_answers_the_newest_request_and_no_more_often() {
     assert_eq!(cpu.load(&cpu.m().flushed), cpu.load(&cpu.system().flushgen));
 }
 
+/// A2 alone: the CPU answers without a flush, as mmu.c's tick does.
+#[test]
+fn without_a2_a_cpu_without_a_process_answers_and_keeps_what_it_has() {
+    let machine = boot::<Minus<{ Fixes::A2.bits() }>>();
+    let cpu = on(&machine, 1);
+    let va = vmap(&cpu, device(0), 0x1000).expect("there is room");
+    assert!(reach(&cpu, va).is_some());
+    cpu.store(cpu.at(common::walk_entry(&cpu, va)), 0);
+    cpu.fetch_add(&cpu.system().flushgen, 1);
+    tick(&cpu);
+    assert!(reach(&cpu, va).is_some());
+    assert_eq!(cpu.load(&cpu.m().flushed), cpu.load(&cpu.system().flushgen));
+}
+
 #[test]
 fn fixed_drops_user_mappings_for_who_was_asked_alone() {
     let machine = boot::<Fixed>();

@@ -77,6 +77,26 @@ fn kernel_addresses_are_refused() {
     }
 }
 
+/// C4: what a fresh page holds looks like user mappings, until it is cleared.
+fn walks_to_leftovers<V: Variant>() -> bool {
+    let machine = boot::<V>();
+    let cpu = on(&machine, 0);
+    enter(&cpu, 0);
+    // The walker comes between any two accesses of putmmu.
+    let other = VA ^ 0x10_0000;
+    machine.interest(other);
+    machine.set_chances(Chances { accesses: 1, ..Chances::NONE });
+    put(&cpu, VA, device(0));
+    reach(&cpu, other).is_some()
+}
+
+#[test]
+fn nobody_walks_to_what_a_page_table_held_before() {
+    assert!(!walks_to_leftovers::<Fixed>());
+    assert!(walks_to_leftovers::<Seed>());
+    assert!(walks_to_leftovers::<Minus<{ Fixes::C4.bits() }>>());
+}
+
 /// C1: the flush comes between the look at the segment and putmmu.
 fn maps_what_was_flushed<V: Variant>() -> Result<(), PutmmuError> {
     let machine = boot::<V>();
