@@ -12,7 +12,9 @@ use crate::function::Function;
 use crate::layout::{BY2PG, BY2WD, Frame};
 use crate::pool::upallocpdb;
 use crate::state::Proc;
+use crate::tmpmap;
 use crate::user::flushpg;
+use crate::variant::{Fixes, Variant};
 
 /// Maps `page`, writable, for the current process; returns its address.
 ///
@@ -65,10 +67,16 @@ fn add_kmaptable<A: Arch>(arch: &A, up: &Proc<A>, page: Frame) {
     let table = arch.newpage();
     arch.splhi();
     up.kmaptable.set(Some(table));
+    let cleared = A::Variant::FIXES.has(Fixes::C4);
+    if cleared {
+        tmpmap::clear(arch, table);
+    }
     arch.store(arch.at(g.vpd_entry(g.kmap_base())), table.pa() | PTEWRITE | PTEVALID);
     flushpg(arch, g.vpt_page(g.kmap));
-    for index in 0..g.nkpt() {
-        arch.store(kpt(arch, index), 0);
+    if !cleared {
+        for index in 0..g.nkpt() {
+            arch.store(kpt(arch, index), 0);
+        }
     }
 }
 

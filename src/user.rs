@@ -9,7 +9,7 @@ use crate::layout::{BY2WD, Frame};
 use crate::pool::{mmupdbfree, upallocpdb};
 use crate::state::Proc;
 use crate::switch::{load_own, mmuptefree};
-use crate::tmpmap::{tmpmap, tmpunmap};
+use crate::tmpmap::{self, tmpmap, tmpunmap};
 use crate::variant::{Fixes, Variant};
 
 /// Drops this CPU's translations of the page of `va`.
@@ -100,10 +100,17 @@ fn add_table<A: Arch>(arch: &A, up: &Proc<A>, pdx: usize) {
             page
         }
     };
+    let cleared = A::Variant::FIXES.has(Fixes::C4);
+    if cleared {
+        tmpmap::clear(arch, page);
+    }
     arch.store(arch.at(g.vpd_entry(g.base(pdx))), page.pa() | PTEUSER | PTEWRITE | PTEVALID);
-    // The page table shows in the VPT from here on: clear it there.
-    for index in 0..g.entries() {
-        arch.store(arch.at(g.vpt_page(pdx) + index as u32 * BY2WD), 0);
+    if !cleared {
+        // The page table shows in the VPT from here on: clear it there. A CPU may have walked it
+        // by then, and nothing drops what it has cached.
+        for index in 0..g.entries() {
+            arch.store(arch.at(g.vpt_page(pdx) + index as u32 * BY2WD), 0);
+        }
     }
     let record = arch.page(page);
     record.daddr.set(pdx);

@@ -41,15 +41,18 @@ impl Fixes {
     pub const C2: Self = Self(1 << 11);
     /// checkmmu looks with interrupts off, so that no page table can go away between two looks.
     pub const C3: Self = Self(1 << 12);
+    /// A page table is cleared before the page directory names it, so that no CPU caches what the page
+    /// held before.
+    pub const C4: Self = Self(1 << 15);
     /// mmuinit drops the translations through which the kernel's code could still be written.
     pub const D1: Self = Self(1 << 13);
     /// countpagerefs tells of all pages of a process, not of its page directory alone.
     pub const D2: Self = Self(1 << 14);
     /// Every repair.
-    pub const ALL: Self = Self((1 << 15) - 1);
+    pub const ALL: Self = Self((1 << 16) - 1);
 
     /// The single repairs, by name.
-    pub const EACH: [(&'static str, Self); 15] = [
+    pub const EACH: [(&'static str, Self); 16] = [
         ("a1", Self::A1),
         ("a2", Self::A2),
         ("a3", Self::A3),
@@ -63,6 +66,7 @@ impl Fixes {
         ("c1", Self::C1),
         ("c2", Self::C2),
         ("c3", Self::C3),
+        ("c4", Self::C4),
         ("d1", Self::D1),
         ("d2", Self::D2),
     ];
