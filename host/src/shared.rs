@@ -117,12 +117,16 @@ impl<V: Variant, const N: usize> Shared<V, N> {
     ) -> Result<(), SegmentError> {
         let machine: &Machine<V> = cpu.machine();
         let end = N.min(index.saturating_add(count));
-        let taken: Vec<Frame> = match count {
+        let mut taken: Vec<Frame> = match count {
             _ if index > N || count > N - index => Vec::new(),
             _ => self.pages.lock()[index..end].iter_mut().filter_map(Option::take).collect(),
         };
         // They are nobody's as soon as the call gives them back, and it gives them back at its end.
         let result = self.segment.free(cpu, self.address(index), count, matches);
+        // Those that were added after the look above, and before the call's own.
+        for page in self.pages.lock()[index.min(N)..end].iter_mut() {
+            taken.extend(page.take_if(|page| machine.memory.is_free(*page)));
+        }
         for page in taken {
             machine.let_go(page);
             machine.ledger().freed(page.pa());

@@ -35,7 +35,7 @@ pub fn with_variant<J: Job>(name: &str, job: J) -> Option<J::Output> {
             }
         }};
     }
-    without!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+    without!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
 }
 
 #[cfg(test)]

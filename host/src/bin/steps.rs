@@ -93,7 +93,10 @@ fn main() -> ExitCode {
             println!("step {} {} {hazard}: {}", finding.step, finding.property, finding.text);
         }
         let found = outcome.findings.len();
-        println!("{variant}, seed {seed}: {} of {steps} steps, {found} findings, {seconds:.1} s", outcome.steps);
+        println!(
+            "{variant}, seed {seed}: {} of {steps} steps, {found} findings, {seconds:.1} s",
+            outcome.steps
+        );
         if found > 0 {
             println!("again: steps --variant {variant} --steps {} --seed {seed}", outcome.steps);
         }

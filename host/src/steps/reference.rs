@@ -63,6 +63,8 @@ pub(crate) struct Reference {
     /// Slots that hold a page table, for ever.
     tables: BTreeSet<u32>,
     devices: u32,
+    /// What vmap was asked for and has not returned.
+    asked: Vec<(u32, u32)>,
 }
 
 /// What an access may come to.
@@ -81,6 +83,21 @@ impl Reference {
     pub fn device(&mut self) -> u32 {
         self.devices = (self.devices + 1) % DEVICE_COUNT;
         DEVICES + self.devices * DEVICE
+    }
+
+    /// vmap is about to be called.
+    pub fn asks(&mut self, pa: u32, size: u32) {
+        self.asked.push((pa & !(PAGE - 1), pa % PAGE + size));
+    }
+
+    /// vmap has returned.
+    pub fn answered(&mut self) {
+        self.asked.pop();
+    }
+
+    /// Whether a vmap that has not returned may have mapped `pa` already.
+    pub fn is_asked(&self, pa: u32) -> bool {
+        self.asked.iter().any(|&(first, size)| pa.wrapping_sub(first) < size.next_multiple_of(PAGE))
     }
 
     pub fn mapped(&mut self, va: u32, pa: u32, size: u32, large_pages: bool) {

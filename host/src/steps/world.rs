@@ -211,7 +211,10 @@ impl<V: Variant> World<V> {
         }
         let pa = self.reference.lock().device() + start;
         let room = self.reference.lock().has_room((start % BY2PG + size).div_ceil(BY2PG));
-        match cpu.vmap(pa, size) {
+        self.reference.lock().asks(pa, size);
+        let result = cpu.vmap(pa, size);
+        self.reference.lock().answered();
+        match result {
             Ok(va) => {
                 let pse = self.machine.config().features.pse;
                 self.reference.lock().mapped(va, pa, size, pse);
@@ -278,7 +281,7 @@ impl<V: Variant> World<V> {
             (Expected::Leads(pa), found) => found == Ok(pa),
             (Expected::Maybe(pa), Ok(found)) => found == pa,
             (Expected::Maybe(_) | Expected::Nowhere, Err(_)) => true,
-            (Expected::Nowhere, Ok(_)) => false,
+            (Expected::Nowhere, Ok(pa)) => self.reference.lock().is_asked(pa),
         };
         if !right {
             let id = cpu.id();
