@@ -72,12 +72,3 @@ pub fn tmpunmap<A: Arch>(arch: &A, tmp: Tmp) {
     arch.store(word, g.tmp | PTEWRITE | PTEVALID);
     flushpg(arch, g.tmpaddr());
 }
-
-/// Fills a page that nobody else can reach with zeros (fix C4). Called with interrupts off.
-pub(crate) fn clear<A: Arch>(arch: &A, page: Frame) {
-    let tmp = tmpmap(arch, page);
-    for index in 0..A::GEOMETRY.entries() {
-        arch.store(tmp.entry(arch, index), 0);
-    }
-    tmpunmap(arch, tmp);
-}
