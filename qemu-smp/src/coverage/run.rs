@@ -15,6 +15,8 @@ use crate::process::{capture, clean_cargo, command, tail};
 const LIMIT: Duration = Duration::from_secs(900);
 /// Cases of each property test, where there are any: the suite has run the full number already.
 const CASES: &str = "32";
+/// How long the long run of random steps is; the suite runs the full length.
+const STEPS: &str = "4000";
 /// Lines of a failure that are shown; the log file has all of them.
 const SHOWN: usize = 60;
 
@@ -50,7 +52,8 @@ fn run(paths: &Paths, lcov: &Path, look: &mut impl FnMut(&str)) -> Result<()> {
     let mut cargo = command(paths, "cargo");
     cargo.args(["llvm-cov", "--package", "mmu386", "--tests", "--lcov", "--output-path"]).arg(lcov);
     clean_cargo(&mut cargo, false);
-    cargo.env("CARGO_LLVM_COV_TARGET_DIR", paths.coverage_target()).env("PROPTEST_CASES", CASES);
+    cargo.env("CARGO_LLVM_COV_TARGET_DIR", paths.coverage_target());
+    cargo.env("PROPTEST_CASES", CASES).env("MMU386_STEPS", STEPS);
     let mut log = String::new();
     let said = capture(cargo, LIMIT, |line| {
         look(line);
