@@ -15,7 +15,7 @@ pub const VMAPSIZE: usize = 0x0F80_0000;
 pub const VPT: usize = 0xEFC0_0000;
 /// Where physical memory is mapped one to one.
 pub const KZERO: usize = 0xF000_0000;
-/// Physical memory that [`kaddr`] reaches.
+/// Physical memory that shows from [`KZERO`] on.
 pub const KADDR_SIZE: usize = (STACKS - KZERO) & !(BY2LARGE - 1);
 /// The page that shows each CPU its own Mach.
 pub const MACHADDR: usize = KZERO + 0x18000;
@@ -54,16 +54,4 @@ pub const fn pdx(va: usize) -> usize {
 /// Table slot of an address.
 pub const fn ptx(va: usize) -> usize {
     (va >> 12) & 1023
-}
-
-/// Where a physical address is mapped.
-pub fn kaddr(pa: usize) -> usize {
-    assert!(pa < KADDR_SIZE, "kaddr: pa={pa:#x}");
-    pa + KZERO
-}
-
-/// Physical address of something in the one-to-one window.
-pub fn paddr(va: usize) -> usize {
-    assert!((KZERO..KZERO + KADDR_SIZE).contains(&va), "paddr: va={va:#x}");
-    va - KZERO
 }

@@ -7,9 +7,9 @@
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
+use mmu386::gdt::Descriptors;
 use mmu386::layout::Frame;
 use mmu386::state;
-use x86::bits32::task::TaskStateSegment;
 
 use crate::arch_impl::Pc;
 use crate::layout::{BY2PG, MACHADDR, MAXMACH};
@@ -24,10 +24,8 @@ pub struct Mach {
     pub apicid: AtomicU32,
     /// Physical address of its page directory; CPU 0's is the master.
     pub pdb: AtomicU32,
-    /// Its task state segment.
-    pub tss: AtomicPtr<TaskStateSegment>,
-    /// Its segment descriptors.
-    pub gdt: AtomicPtr<u64>,
+    /// Its segment descriptors and its task state segment.
+    pub descriptors: AtomicPtr<Descriptors<Pc>>,
     /// The process that it runs, or null.
     pub up: AtomicPtr<Proc>,
     /// The scheduler's stack pointer while a process runs.
@@ -55,8 +53,7 @@ impl Mach {
             machno: AtomicU32::new(n as u32),
             apicid: AtomicU32::new(0),
             pdb: AtomicU32::new(pdb),
-            tss: AtomicPtr::new(null_mut()),
-            gdt: AtomicPtr::new(null_mut()),
+            descriptors: AtomicPtr::new(null_mut()),
             up: AtomicPtr::new(null_mut()),
             sched_sp: AtomicUsize::new(0),
             mmu: state::Mach::new(n, Frame::containing(pdb)),

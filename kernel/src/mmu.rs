@@ -4,17 +4,21 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use alloc::boxed::Box;
 use mmu386::arch::Arch;
-use mmu386::error::{VmapError, VunmapError};
+use mmu386::error::{PutmmuError, VmapError, VunmapError};
 use mmu386::state::System;
 pub use mmu386::variant::Fixes;
-use mmu386::{pool, shootdown, switch, user, vmap as vmapping, vmapsync as syncing};
+use mmu386::user::Ticket;
+use mmu386::{
+    init, kaddr as window, lock, pool, shootdown, switch, user, vmap as vmapping,
+    vmapsync as syncing,
+};
 
 use crate::arch_impl::{PC, Pc};
-use crate::clock;
 use crate::layout::MAXMACH;
 use crate::mach::{machno, machp, nmach, up};
 use crate::paging::{NSTACK, stack_top};
 use crate::proc::{NPROC, Proc};
+use crate::{clock, segment};
 
 static SYSTEM: AtomicPtr<System<Pc>> = AtomicPtr::new(core::ptr::null_mut());
 
@@ -29,6 +33,22 @@ pub fn system() -> &'static System<Pc> {
     assert!(!system.is_null(), "mmu386 before mmu::init");
     // SAFETY: `init` leaked a box; its fields are words.
     unsafe { &*system }
+}
+
+/// Readies the CPU that calls, which runs on its own page directory with interrupts off.
+pub fn init_cpu() {
+    init::mmuinit(&PC, scheduler_stack(machno()) as u32);
+    segment::finish();
+}
+
+/// The address of a byte of physical memory that the window shows.
+pub fn kaddr(pa: usize) -> usize {
+    window::kaddr(&PC, pa as u32) as usize
+}
+
+/// The physical address of a byte in the window.
+pub fn paddr(va: usize) -> usize {
+    window::paddr(&PC, va as u32) as usize
 }
 
 /// The CPU that calls takes part in shootdowns from now on. Interrupts are off.
@@ -53,7 +73,7 @@ pub fn vmapsync(va: usize) -> bool {
 
 /// The scheduler enters `p`.
 pub fn enter(p: &Proc) {
-    switch::mmuswitch(&PC, &p.mmu);
+    switch::mmuenter(&PC, &p.mmu);
 }
 
 /// The stack of a CPU's scheduler.
@@ -70,6 +90,11 @@ pub fn leave() {
 /// The scheduler buries `p`, whose state is Dead.
 pub fn release(p: &Proc) {
     user::mmurelease(&PC, &p.mmu, scheduler_stack(machno()) as u32);
+}
+
+/// Whether the tick may give the CPU of the running process, if there is one, to others.
+pub fn may_preempt() -> bool {
+    lock::may_preempt(&PC)
 }
 
 /// Gives the process that calls a page directory of its own.
@@ -122,10 +147,15 @@ pub fn check_deadline(seen: &[(&AtomicU32, u32)]) {
     panic!("a wait on the word at {word:p} lasts longer than {DEADLINE_MS} ms");
 }
 
+/// A user fault of the process that calls begins.
+pub fn fault_begins() -> Ticket {
+    user::fault_begins(&PC)
+}
+
 /// Maps a user page in the process that calls.
-pub fn putmmu(va: usize, pa: usize) {
+pub fn putmmu(va: usize, pa: usize, ticket: Ticket) -> Result<(), PutmmuError> {
     start_wait();
-    user::putmmu(&PC, va as u32, pa as u32);
+    user::putmmu(&PC, va as u32, pa as u32, ticket)
 }
 
 /// Drops the user mappings of the process that calls.
@@ -135,7 +165,7 @@ pub fn flushmmu() {
 
 /// The entry for `va` of the page directory that this CPU has loaded. Interrupts are off.
 pub fn loaded_pde(va: usize) -> u32 {
-    PC.load(PC.entry(PC.getcr3(), Pc::GEOMETRY.pdx(va as u32)))
+    PC.load(PC.at(Pc::GEOMETRY.vpd_entry(va as u32)))
 }
 
 /// Whether the variant has all of these repairs.

@@ -1,6 +1,7 @@
 //! The page allocator, as far as the MMU code uses it: `newpage`, which sleeps when there is none,
 //! and `pagechainhead`.
 
+use core::ops::Range;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use alloc::vec::Vec;
@@ -25,34 +26,80 @@ struct Palloc {
 static PALLOC: Ilock<Palloc> = Ilock::new(Palloc { head: None, free: 0 });
 static RECORDS: AtomicPtr<Page<Pc>> = AtomicPtr::new(core::ptr::null_mut());
 static NPAGES: AtomicUsize = AtomicUsize::new(0);
-static BASE: AtomicUsize = AtomicUsize::new(0);
+/// Frames below the top of the window, and where they and the others begin.
+static NLOW: AtomicUsize = AtomicUsize::new(0);
+static LOW: AtomicUsize = AtomicUsize::new(0);
+static HIGH: AtomicUsize = AtomicUsize::new(0);
 /// Times that `newpage` had to sleep.
 static SLEPT: AtomicUsize = AtomicUsize::new(0);
 
-/// Takes the frames. CPU 0, once.
-pub fn init(ncpu: usize) {
+/// Takes the frames: half of them from memory `above` the window, as far as there is any, which the
+/// kernel reaches through kmap and tmpmap alone. CPU 0, once.
+pub fn init(ncpu: usize, above: Range<usize>) {
     let npage = NPAGE + NPAGE_PER_CPU * ncpu;
     NPAGES.store(npage, Ordering::Release);
     let records: Vec<Page<Pc>> = (0..npage).map(|_| Page::new()).collect();
     RECORDS.store(Vec::leak(records).as_mut_ptr(), Ordering::Release);
+    let high = (npage / 2).min((above.end - above.start) / BY2PG as usize);
+    NLOW.store(npage - high, Ordering::Release);
+    HIGH.store(above.start.next_multiple_of(BY2PG as usize), Ordering::Release);
     // `frames` gives out one after the other at boot.
-    let first = frames::must();
-    BASE.store(first, Ordering::Release);
-    for n in 1..npage {
-        assert!(frames::must() == first + n * BY2PG as usize, "frames are not in one piece");
+    let low = frames::must();
+    LOW.store(low, Ordering::Release);
+    for n in 1..npage - high {
+        assert!(frames::must() == low + n * BY2PG as usize, "frames are not in one piece");
     }
-    for n in 0..npage {
-        freepage(Frame::containing((first + n * BY2PG as usize) as u32));
+    // Taken in turn, so that every list has some of both.
+    for n in 0..npage.div_ceil(2) {
+        freepage(frame(n));
+        if npage - 1 - n > n {
+            freepage(frame(npage - 1 - n));
+        }
+    }
+}
+
+/// Frames that the allocator has or gave out.
+pub fn npage() -> usize {
+    NPAGES.load(Ordering::Acquire)
+}
+
+/// How many of them the window shows: those with the lowest numbers.
+pub fn nlow() -> usize {
+    NLOW.load(Ordering::Acquire)
+}
+
+/// The frame with a number.
+pub fn frame(number: usize) -> Frame {
+    assert!(number < npage(), "frame: no number {number}");
+    let pa = match number.checked_sub(nlow()) {
+        None => LOW.load(Ordering::Acquire) + number * BY2PG as usize,
+        Some(above) => HIGH.load(Ordering::Acquire) + above * BY2PG as usize,
+    };
+    Frame::containing(pa as u32)
+}
+
+/// The number of a frame that `newpage` gives, if it is one.
+fn find(frame: Frame) -> Option<usize> {
+    let number = |base: usize| (frame.pa() as usize).checked_sub(base).map(|n| n / BY2PG as usize);
+    let low = number(LOW.load(Ordering::Acquire)).filter(|n| *n < nlow());
+    low.or_else(|| {
+        let above = number(HIGH.load(Ordering::Acquire))?;
+        Some(nlow() + above).filter(|n| *n < npage())
+    })
+}
+
+/// The number of a frame that `newpage` gives.
+pub fn number(frame: Frame) -> usize {
+    match find(frame) {
+        Some(number) => number,
+        None => panic!("page: no record for {:#x}", frame.pa()),
     }
 }
 
 /// The record of a frame that `newpage` gives.
 pub fn page(frame: Frame) -> &'static Page<Pc> {
-    let base = BASE.load(Ordering::Acquire);
-    let n = (frame.pa() as usize).wrapping_sub(base) / BY2PG as usize;
-    assert!(n < NPAGES.load(Ordering::Acquire), "page: no record for {:#x}", frame.pa());
     // SAFETY: `init` leaked NPAGES records; who may touch which field is the MMU code's discipline.
-    unsafe { &*RECORDS.load(Ordering::Acquire).add(n) }
+    unsafe { &*RECORDS.load(Ordering::Acquire).add(number(frame)) }
 }
 
 /// A frame, if there is one. Its reference count is the caller's to set.
