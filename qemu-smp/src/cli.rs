@@ -17,7 +17,8 @@ Examples:
   cargo smp boot --smp 4 --variant seed  the kernel on four CPUs, with the bugs
   cargo smp setup --check                what is missing on this machine
 
-Variants: seed (mmu.c as found), fixed (all repairs), fixed-<hazard> (fixed without one repair).
+Variants: seed (mmu.c as found), upstream (with the vunmap of December 2019, through procflushmmu),
+fixed (all repairs), fixed-<hazard> (fixed without one repair).
 The exit status is 0 only for a true pass; 1 for everything else, 2 for a command line that makes no
 sense, 128 + the signal after an interruption.";
 

@@ -14,7 +14,7 @@
 //! | [`review`] | verdict.json and index.html |
 //!
 //! The harness links neither the kernel nor the models: it drives both as programs and shares with
-//! them only the vocabulary of the serial wire.
+//! them only the vocabulary of the serial wire. From mmu386 it takes the names of the repairs.
 #![forbid(unsafe_code)]
 
 pub mod cli;
