@@ -1,0 +1,6 @@
+//! The rules, one function per property.
+
+pub(crate) mod kmaps;
+pub(crate) mod pages;
+pub(crate) mod user;
+pub(crate) mod vmap;
