@@ -15,6 +15,7 @@
 //! | [`arch_impl`], [`mmu`], [`ran`], [`variant`] | mmu386 on this machine |
 //! | [`serial`], [`report`] | what people and the harness read |
 //! | [`pci`], [`oracle`], [`tests`] | devices, and what is tried on them |
+//! | [`book`], [`still`], [`audit`] | the truth, and audits with the world stopped |
 //!
 //! # Command line
 //!
@@ -34,6 +35,8 @@ extern crate alloc;
 
 pub mod apic;
 pub mod arch_impl;
+pub mod audit;
+pub mod book;
 pub mod boot;
 pub mod clock;
 pub mod cmdline;
@@ -60,6 +63,7 @@ pub mod segment;
 pub mod serial;
 pub mod smp;
 pub mod spl;
+pub mod still;
 pub mod tests;
 pub mod trap;
 

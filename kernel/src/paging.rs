@@ -43,10 +43,11 @@ pub fn build(n: usize) -> u32 {
     table(pdb).0[pdx(KZERO)] = low as u32 | PTEWRITE | PTEVALID;
     table(pdb).0[pdx(VPT)] = pdb as u32 | PTEWRITE | PTEVALID;
 
+    let private = low as u32;
     let mach = kaddr(mach) as *mut Mach;
     // SAFETY: the frame is ours, mapped by the window, and a Mach from now on.
     unsafe {
-        mach.write(Mach::new(n, pdb as u32));
+        mach.write(Mach::new(n, pdb as u32, private));
         register(n, mach);
     }
     pdb as u32
@@ -142,7 +143,7 @@ pub fn boot_view(pa: usize, size: usize) -> usize {
     WINDOW + (pa - base)
 }
 
-/// Takes the window out of the master, before it is copied.
+/// Takes the window out of the master, before it is copied, and leaves the oracles their view.
 pub fn close_boot_view() {
     let pdb = machp(0).pdb.load(Ordering::Relaxed) as usize;
     for half in 0..2 {
@@ -150,5 +151,19 @@ pub fn close_boot_view() {
         table(pdb).0[pdx(va)] = 0;
         // SAFETY: as in `boot_view`; nobody keeps a pointer into the window.
         unsafe { x86::tlb::flush(va) };
+    }
+    let entry = KADDR_SIZE as u32 | PTESIZE | PTEWRITE | PTEVALID;
+    table(pdb).0[pdx(WINDOW)] = entry;
+}
+
+/// Where the oracles look at memory, below the top of the one-to-one window or in the first large page
+/// above it. The MMU code has no part in it.
+pub fn oracle_view(pa: usize) -> usize {
+    match pa.checked_sub(KADDR_SIZE) {
+        None => KZERO + pa,
+        Some(above) => {
+            assert!(above < BY2LARGE, "oracle_view: pa={pa:#x}");
+            WINDOW + above
+        }
     }
 }

@@ -11,10 +11,12 @@ use x86::dtables::{DescriptorTablePointer, lidt};
 use crate::mach::m;
 use crate::panic::{self, Regs};
 use crate::segment::DFSEL;
-use crate::{apic, mmu, probe, sched, segment, tests};
+use crate::{apic, mmu, probe, sched, segment, still, tests};
 
 const NMI: u32 = 2;
 const DOUBLE_FAULT: usize = 8;
+const SEGMENT_NOT_PRESENT: u32 = 11;
+const PROTECTION: u32 = 13;
 const PAGE_FAULT: u32 = 14;
 const EXCEPTIONS: u32 = 32;
 const IF: u32 = 1 << 9;
@@ -151,6 +153,10 @@ extern "C" fn trap(ureg: &mut Ureg) {
     match ureg.trap {
         NMI => panic::nmi(),
         PAGE_FAULT => page_fault(ureg),
+        SEGMENT_NOT_PRESENT | PROTECTION => match probe::landing(ureg.eip) {
+            Some(landing) => ureg.eip = landing,
+            None => die(ureg, 0, EXCEPTION_NAMES[ureg.trap as usize]),
+        },
         trap if trap < EXCEPTIONS => die(ureg, 0, EXCEPTION_NAMES[trap as usize]),
         trap => interrupt(trap as u8, ureg),
     }
@@ -190,6 +196,7 @@ fn interrupt(vector: u8, ureg: &Ureg) {
         VECTOR_PROBE => {
             apic::eoi();
             probe::interrupt();
+            still::interrupt();
         }
         VECTOR_ERROR => {
             let status = apic::error_status();

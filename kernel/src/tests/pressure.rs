@@ -75,7 +75,7 @@ pub fn run(context: &Context) -> Outcome {
             |_| None,
             move |who| {
                 if who == workers {
-                    let hoard: Vec<_> = (0..pages::free()).filter_map(|_| pages::take()).collect();
+                    let hoard: Vec<_> = (0..pages::free()).filter_map(|_| pages::hold()).collect();
                     let before = pages::slept();
                     hoarded.wait();
                     // Every worker needs a page table, and there is none: some must go to sleep.
@@ -83,7 +83,7 @@ pub fn run(context: &Context) -> Outcome {
                         sched::relax();
                     }
                     for frame in hoard {
-                        pages::freepage(frame);
+                        pages::release(frame);
                         sched::sched();
                     }
                     return;
