@@ -9,9 +9,9 @@ use mmu386_wire::Line;
 use super::early::Sights;
 use crate::cmdline::Options;
 use crate::lock::Ilock;
-use crate::mach::nmach;
+use crate::mach::{machno, nmach};
 use crate::oracle::{Devices, page_of_tag};
-use crate::{clock, report};
+use crate::{audit, clock, report};
 
 /// Findings of one kind that are told one by one; the rest is counted.
 const TOLD: usize = 2;
@@ -38,7 +38,9 @@ pub struct Context {
 struct Findings {
     count: u32,
     /// How often each kind was told. A kind that does not fit is told every time.
-    told: Vec<(&'static str, usize), 8>,
+    told: Vec<(&'static str, usize), 16>,
+    /// Hashes of all violations since boot.
+    violations: alloc::vec::Vec<u32>,
 }
 
 impl Findings {
@@ -127,9 +129,40 @@ impl Context {
         });
     }
 
+    /// Stops the world and looks at all of it. What is wrong is a finding by the name of the property,
+    /// unless it was told before: what one test leaves behind is not the next one's.
+    ///
+    /// Called by a process with interrupts on.
+    pub fn audit(&self) {
+        for violation in audit::audit() {
+            let hash = violation.detail.bytes().fold(2_166_136_261, |hash: u32, byte| {
+                (hash ^ u32::from(byte)).wrapping_mul(16_777_619)
+            });
+            let mut findings = self.findings.lock();
+            if findings.violations.contains(&hash) {
+                continue;
+            }
+            findings.violations.push(hash);
+            let tell = findings.add(violation.property.description());
+            drop(findings);
+            if tell {
+                report::send(&Line::Finding {
+                    hazard: violation.property.id().into(),
+                    cpu: machno() as u32,
+                    va: 0,
+                    expected: 0,
+                    seen: 0,
+                    detail: violation.detail.as_str().into(),
+                });
+            }
+        }
+    }
+
     /// Findings since the last call.
     pub fn take_findings(&self) -> u32 {
-        core::mem::take(&mut *self.findings.lock()).count
+        let mut findings = self.findings.lock();
+        findings.told.clear();
+        core::mem::take(&mut findings.count)
     }
 
     /// The outcome of a test whose only failures are findings.
