@@ -13,6 +13,7 @@ use mmu386::state::{Mach, Page, Proc, System};
 use mmu386::variant::Variant;
 
 use crate::cpu::Cpu;
+use crate::drive::Drive;
 use crate::log::Happening;
 use crate::memory::{TEXT, TEXT_PAGES};
 use crate::owned::OwnedCell;
@@ -50,12 +51,8 @@ impl<V: Variant> Arch for Cpu<V> {
 
     fn store(&self, word: &Word, value: u32) {
         self.before_access();
-        let drive = &self.machine().drive;
-        if word.is_lock() {
-            drive.released();
-        }
-        if word.value.load(Relaxed) != value {
-            drive.changed();
+        if let Some(drive) = self.machine().drive.lockstep() {
+            drive.stores(word, value);
         }
         word.value.store(value, Release);
     }
@@ -63,19 +60,17 @@ impl<V: Variant> Arch for Cpu<V> {
     fn swap(&self, word: &Word, value: u32) -> u32 {
         self.before_access();
         let old = word.value.swap(value, SeqCst);
-        let drive = &self.machine().drive;
-        if old != value {
-            drive.changed();
-            if word.is_lock() {
-                drive.taken();
-            }
+        if let Some(drive) = self.machine().drive.lockstep() {
+            drive.swapped(word, old, value);
         }
         old
     }
 
     fn fetch_add(&self, word: &Word, value: u32) -> u32 {
         self.before_access();
-        self.machine().drive.changed();
+        if let Some(drive) = self.machine().drive.lockstep() {
+            drive.changed();
+        }
         word.value.fetch_add(value, SeqCst)
     }
 
@@ -222,6 +217,9 @@ impl<V: Variant> Arch for Cpu<V> {
         self.point();
         self.machine().log.push(self.id(), Happening::Kick(cpu));
         self.machine().cpus[cpu].ipi.store(true, SeqCst);
+        if let Drive::Threads(threads) = &self.machine().drive {
+            threads.wake(cpu);
+        }
     }
 
     fn sched(&self, seen: &[(&Word, u32)]) {
@@ -250,7 +248,7 @@ impl<V: Variant> Arch for Cpu<V> {
         if self.machine().drive.newpage_sleeps() {
             self.sleep();
         }
-        let page = self.free_page();
+        let page = self.machine().drive.page(self);
         self.page(page).refs.set(1);
         page
     }
@@ -258,7 +256,14 @@ impl<V: Variant> Arch for Cpu<V> {
     fn freepage(&self, frame: Frame) {
         let refs = self.page(frame).refs.peek();
         assert_eq!(refs, 0, "cpu{}: freepage: {:#010x} is in use", self.id(), frame.pa());
-        self.machine().memory.give(frame);
+        let machine = self.machine();
+        // Nobody may see it from here on.
+        machine.let_go(frame);
+        machine.ledger().freed(frame.pa());
+        machine.memory.give(frame);
+        if let Drive::Threads(threads) = &machine.drive {
+            threads.page_freed();
+        }
     }
 
     fn xspanalloc(&self) -> Option<u32> {
@@ -275,6 +280,9 @@ impl<V: Variant> Arch for Cpu<V> {
             self.machine().called(function);
         } else {
             self.machine().log.push(self.id(), Happening::Core(event));
+        }
+        if let Event::Unmapped { .. } = event {
+            self.unmapped();
         }
         self.tell_hook(event);
     }

@@ -10,8 +10,10 @@ use mmu386::layout::{BY2PG, Frame, PC386};
 use mmu386::shootdown;
 use mmu386::variant::Variant;
 
-use crate::config::{Chances, Config};
+use crate::config::Config;
 use crate::cpu::Cpu;
+use crate::drive::Drive;
+use crate::lockstep::Lockstep;
 use crate::machine::Machine;
 use crate::memory::{mach_page, mach_pdb, private_table, window_table};
 
@@ -20,8 +22,11 @@ impl<V: Variant> Machine<V> {
     /// CPU is online. CPU 0's page directory shows the window, the others' are empty until
     /// [`Cpu::start`]. Nothing happens by chance before [`set_chances`](Self::set_chances).
     pub fn cold(config: Config, seed: u64) -> Arc<Self> {
-        let machine = Self::new(config, seed);
-        machine.set_chances(Chances::NONE);
+        Self::cold_with(config, Drive::Lockstep(Lockstep::new(&config, seed)))
+    }
+
+    fn cold_with(config: Config, drive: Drive) -> Arc<Self> {
+        let machine = Self::new(config, drive);
         let (pdb, private) = (mach_pdb(0), private_table(0));
         for index in 0..PC386.entries() {
             machine.put(private, index, index as u32 * BY2PG | PTEWRITE | PTEVALID);
@@ -38,7 +43,11 @@ impl<V: Variant> Machine<V> {
 
     /// A machine whose CPUs are all online and idle, where things happen by chance.
     pub fn boot(config: Config, seed: u64) -> Arc<Self> {
-        let machine = Self::cold(config, seed);
+        Self::boot_with(config, Drive::Lockstep(Lockstep::new(&config, seed)))
+    }
+
+    pub(crate) fn boot_with(config: Config, drive: Drive) -> Arc<Self> {
+        let machine = Self::cold_with(config, drive);
         for n in 0..config.cpus {
             machine.cpu(n).start();
         }

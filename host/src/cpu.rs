@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use auditor::Unmapping;
 use mmu386::arch::{Arch, Spl};
 use mmu386::variant::Variant;
 
@@ -20,12 +21,19 @@ pub struct Cpu<V: Variant> {
     /// An address was translated, and the access that belongs to it comes next: nothing happens in
     /// between, as both are one instruction.
     pub(crate) translated: Cell<bool>,
+    /// What vunmap is taking away.
+    pub(crate) unmapping: Cell<Option<Unmapping>>,
 }
 
 impl<V: Variant> Cpu<V> {
     pub(crate) fn new(machine: Arc<Machine<V>>, id: usize) -> Self {
         assert!(id < machine.config.cpus, "cpu{id}: the machine has {} CPUs", machine.config.cpus);
-        Self { machine, id: Cell::new(id), translated: Cell::new(false) }
+        Self {
+            machine,
+            id: Cell::new(id),
+            translated: Cell::new(false),
+            unmapping: Cell::new(None),
+        }
     }
 
     /// The machine.
@@ -75,6 +83,7 @@ impl<V: Variant> Cpu<V> {
     /// Whether another CPU may do something here that waits for this one: interrupts are on, and no
     /// lock is held anywhere.
     pub fn may_pause(&self) -> bool {
-        self.state().lo() && self.machine.drive.locks_held() == 0
+        let lockstep = self.machine.drive.lockstep();
+        self.state().lo() && lockstep.is_some_and(|lockstep| lockstep.locks_held() == 0)
     }
 }

@@ -48,22 +48,34 @@ impl Lockstep {
         }
     }
 
-    fn set_chances(&self, chances: Chances) {
+    pub fn set_chances(&self, chances: Chances) {
         *self.chances.lock() = chances;
         self.countdown.store(chances.accesses.min(1), Relaxed);
+    }
+
+    /// A word is about to be stored.
+    pub fn stores(&self, word: &Word, value: u32) {
+        if word.is_lock() {
+            self.locks.fetch_sub(1, Relaxed);
+        }
+        if word.value.load(Relaxed) != value {
+            self.changed();
+        }
+    }
+
+    /// A word was exchanged.
+    pub fn swapped(&self, word: &Word, old: u32, value: u32) {
+        if old != value {
+            self.changed();
+            if word.is_lock() {
+                self.locks.fetch_add(1, Relaxed);
+            }
+        }
     }
 
     /// A word was changed.
     pub fn changed(&self) {
         self.changes.fetch_add(1, Relaxed);
-    }
-
-    pub fn taken(&self) {
-        self.locks.fetch_add(1, Relaxed);
-    }
-
-    pub fn released(&self) {
-        self.locks.fetch_sub(1, Relaxed);
     }
 
     pub fn locks_held(&self) -> usize {
@@ -87,7 +99,7 @@ impl Lockstep {
 
     pub fn point<V: Variant>(&self, cpu: &Cpu<V>) {
         let left = self.countdown.load(Relaxed);
-        if left != 1 {
+        if left != 1 || std::thread::panicking() {
             self.countdown.store(left.saturating_sub(1), Relaxed);
             return;
         }
@@ -172,18 +184,8 @@ impl Lockstep {
                 break;
             }
         }
-        panic!("{}", why_stuck(cpu, seen));
+        panic!("{}", cpu.why_stuck(seen, "and nobody will change it"));
     }
-}
-
-fn why_stuck<V: Variant>(cpu: &Cpu<V>, seen: &[(&Word, u32)]) -> String {
-    let words = seen.iter().map(|(word, value)| format!("{word} is still {value:#x}"));
-    let words = words.collect::<Vec<_>>().join(" and ");
-    format!(
-        "L1: cpu{} waits while {words}, and nobody will change it\n{}",
-        cpu.id(),
-        cpu.machine().describe()
-    )
 }
 
 /// Does something on CPU `n`, between two accesses of `cpu`.
@@ -199,16 +201,20 @@ fn on<V: Variant>(cpu: &Cpu<V>, n: usize, work: impl FnOnce(&Cpu<V>)) {
 impl<V: Variant> Cpu<V> {
     /// Other CPUs run, in whose way this one is not, while it is in the middle of something.
     pub(crate) fn paused(&self, work: impl FnOnce()) {
-        let paused = &self.machine().drive.paused[self.id()];
         let _back = for_a_while(self.context());
-        let _resume = Resume(paused);
-        paused.fetch_add(1, Relaxed);
+        let paused = self.machine().drive.lockstep().map(|lockstep| &lockstep.paused[self.id()]);
+        let _resume = paused.map(Resume);
+        if let Some(paused) = paused {
+            paused.fetch_add(1, Relaxed);
+        }
         work();
     }
 
-    /// A page of the page allocator; if there is none, nobody will give one back.
-    pub(crate) fn free_page(&self) -> Frame {
-        self.machine().drive.page(self)
+    /// Why a wait ends in a panic.
+    pub(crate) fn why_stuck(&self, seen: &[(&Word, u32)], how: &str) -> String {
+        let words = seen.iter().map(|(word, value)| format!("{word} is still {value:#x}"));
+        let words = words.collect::<Vec<_>>().join(" and ");
+        format!("L1: cpu{} waits while {words}, {how}\n{}", self.id(), self.machine().describe())
     }
 }
 
@@ -230,14 +236,15 @@ impl<V: Variant> Machine<V> {
     pub fn idle_cpus(&self) -> Vec<usize> {
         let idle = |&n: &usize| {
             let online = self.machs[n].online.value.load(Relaxed) != 0;
-            online && self.cpus[n].up().is_none() && self.drive.paused[n].load(Relaxed) == 0
+            online && self.cpus[n].up().is_none() && !self.is_paused(n)
         };
         (0..self.config.cpus).filter(idle).collect()
     }
 
     /// Whether somebody on CPU `n` is in the middle of something.
     pub(crate) fn is_paused(&self, n: usize) -> bool {
-        self.drive.paused[n].load(Relaxed) > 0
+        let lockstep = self.drive.lockstep();
+        lockstep.is_some_and(|lockstep| lockstep.paused[n].load(Relaxed) > 0)
     }
 
     /// Each CPU whose interrupts are on takes its IPI, if one is pending, and a tick.

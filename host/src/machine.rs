@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use mmu386::event::Event;
 use mmu386::function::Function;
 use mmu386::gdt::{Descriptors, Selector};
-use mmu386::layout::{BY2PG, Frame, PC386};
+use mmu386::layout::{BY2PG, Frame, MAXMACH, PC386};
 use mmu386::state::{Mach, Page, Proc, System};
 use mmu386::variant::Variant;
 use parking_lot::Mutex;
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use crate::audit_view::Books;
 use crate::config::Config;
 use crate::cpu::Cpu;
-use crate::lockstep::Lockstep;
+use crate::drive::Drive;
 use crate::log::{Happening, Log};
 use crate::memory::{Memory, mach_pdb};
 use crate::owned::{Owner, made_for};
@@ -98,7 +98,7 @@ pub struct Machine<V: Variant> {
     pub(crate) pages: Vec<Page<Cpu<V>>>,
     pub(crate) memory: Memory,
     pub(crate) cpus: Vec<CpuState>,
-    pub(crate) drive: Lockstep,
+    pub(crate) drive: Drive,
     pub(crate) log: Log,
     interesting: Mutex<Vec<u32>>,
     pub(crate) hook: Mutex<Option<Hook<V>>>,
@@ -120,10 +120,11 @@ fn kernel_stack(n: usize) -> u32 {
 
 impl<V: Variant> Machine<V> {
     /// A machine whose CPUs have not begun to run: each has interrupts off and a page directory that
-    /// maps nothing, but for CPU 0, whose directory maps the window. All that happens by chance
-    /// follows from `seed`.
-    pub(crate) fn new(config: Config, seed: u64) -> Arc<Self> {
+    /// maps nothing.
+    pub(crate) fn new(config: Config, drive: Drive) -> Arc<Self> {
+        assert!((1..=MAXMACH).contains(&config.cpus), "a machine has 1 to {MAXMACH} CPUs");
         let cpus = config.cpus;
+        let with_digest = drive.lockstep().is_some();
         let page = || made_for(Owner::Unknown, Page::new);
         Arc::new(Self {
             config,
@@ -140,8 +141,8 @@ impl<V: Variant> Machine<V> {
             pages: (0..config.pages + config.pages_above).map(|_| page()).collect(),
             memory: Memory::new(&config),
             cpus: (0..cpus).map(CpuState::new).collect(),
-            drive: Lockstep::new(&config, seed),
-            log: Log::new(cpus, true),
+            drive,
+            log: Log::new(cpus, with_digest),
             interesting: Mutex::default(),
             hook: Mutex::new(None),
             has_hook: AtomicBool::new(false),

@@ -92,6 +92,8 @@ impl Run {
 struct Allocator {
     free: Vec<Frame>,
     is_free: Vec<bool>,
+    /// How often each page was given out.
+    taken: Vec<usize>,
 }
 
 /// All of physical memory that has content.
@@ -133,6 +135,7 @@ impl Memory {
                 allocator.free.extend(there.map(|(_, base)| nth(base, n)));
             }
             allocator.is_free = vec![true; config.pages + config.pages_above];
+            allocator.taken = vec![0; config.pages + config.pages_above];
         }
         memory
     }
@@ -177,6 +180,11 @@ impl Memory {
         self.number(page).is_some_and(|n| self.allocator.lock().is_free[n])
     }
 
+    /// How often a page was given out.
+    pub fn times_taken(&self, page: Frame) -> usize {
+        self.number(page).map_or(0, |n| self.allocator.lock().taken[n])
+    }
+
     /// Takes the page that was given back last, or one of the few before it.
     pub fn take(&self, depth: usize) -> Option<Frame> {
         let mut allocator = self.allocator.lock();
@@ -184,6 +192,7 @@ impl Memory {
         let page = allocator.free.remove(last - depth.min(last));
         let n = self.number(page).expect("only pages are free");
         allocator.is_free[n] = false;
+        allocator.taken[n] += 1;
         Some(page)
     }
 

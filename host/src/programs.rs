@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use auditor::{Ledger, Property, Violation};
+use auditor::{Ledger, Overlap, Property, Violation};
 use mmu386::arch::{Arch, Owned, Spl};
 use mmu386::error::{KmapError, VmapError, VunmapError};
 use mmu386::layout::{BY2PG, Frame, PC386};
@@ -19,6 +19,7 @@ use parking_lot::MutexGuard;
 use crate::cpu::Cpu;
 use crate::log::Happening;
 use crate::machine::Machine;
+use crate::tlb::Translation;
 use crate::walker::{Fault, Mode};
 
 /// [`Proc::state`](mmu386::state::Proc::state) of a process that lives.
@@ -122,8 +123,7 @@ impl<V: Variant> Cpu<V> {
         };
         let overlap = machine.ledger().mapped(va, pa, size);
         if let Some(overlap) = overlap {
-            let id = self.id();
-            machine.report(Property::V2, format!("vmap on cpu{id} returned {va:#x}: {overlap}"));
+            self.overlaps(va, overlap);
         }
         machine.interest(va);
         machine.interest(va.wrapping_add(size.max(1) - 1));
@@ -136,14 +136,34 @@ impl<V: Variant> Cpu<V> {
     /// As [`vmap::vunmap`].
     pub fn vunmap(&self, va: u32, size: u32) -> Result<(), VunmapError> {
         let machine = self.machine();
-        let unmapping = machine.ledger().unmapping(va, size);
+        self.unmapping.set(Some(machine.ledger().unmapping(va, size)));
         let result = vmap::vunmap(self, va, size);
-        let mut ledger = machine.ledger();
-        match result {
-            Ok(()) => ledger.gone(unmapping),
-            Err(_) => ledger.kept(unmapping),
+        match (&result, self.unmapping.take()) {
+            (Ok(()), Some(unmapping)) => machine.ledger().gone(unmapping),
+            (Err(_), Some(unmapping)) => machine.ledger().kept(unmapping),
+            (_, None) => {}
         }
         result
+    }
+
+    /// vunmap is about to return: its addresses are vmap's again since a moment ago.
+    pub(crate) fn unmapped(&self) {
+        if let Some(unmapping) = self.unmapping.take() {
+            self.machine().ledger().gone(unmapping);
+        }
+    }
+
+    /// What vmap returned overlaps a mapping. If that is being unmapped, it may be that its addresses
+    /// are free already, and its vunmap had no time to say so; no CPU may have it cached then.
+    fn overlaps(&self, va: u32, overlap: Overlap) {
+        let machine = self.machine();
+        let old = |t: &Translation| t.covers(overlap.va) && t.translate(overlap.va) == overlap.pa;
+        let unseen = machine.drive.lockstep().is_none() && overlap.torn;
+        if unseen && !(0..machine.config.cpus).any(|n| machine.tlb(n).iter().any(old)) {
+            return;
+        }
+        let id = self.id();
+        machine.report(Property::V2, format!("vmap on cpu{id} returned {va:#x}: {overlap}"));
     }
 
     /// patwc.

@@ -32,14 +32,12 @@ impl<V: Variant> Cpu<V> {
     pub(crate) fn sleep(&self) {
         let drive = &self.machine().drive;
         if self.state().up().is_none() {
-            return drive.meanwhile(self);
+            return drive.rest(self);
         }
         let level = self.splhi();
         let p = self.leave();
         self.set_level(Spl::Lo);
-        drive.meanwhile(self);
-        let to = drive.free_cpu(self);
-        self.move_to(to);
+        self.move_to(drive.sleep(self));
         self.set_level(Spl::Hi);
         self.enter(p);
         self.splx(level);

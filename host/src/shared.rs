@@ -19,13 +19,36 @@ use crate::walker::Fault;
 pub struct Shared<V: Variant, const N: usize> {
     segment: Segment<Cpu<V>, N>,
     base: u32,
-    pages: Mutex<[Option<Frame>; N]>,
+    known: Mutex<Known<N>>,
+}
+
+/// A page, and how often it had been taken from the page allocator when it was seen.
+type Seen = (Frame, usize);
+
+/// What accesses have shown.
+struct Known<const N: usize> {
+    pages: [Option<Seen>; N],
+    /// Pages that are being freed: whoever has them mapped sees them until the free says otherwise.
+    freeing: Vec<(usize, Seen)>,
+}
+
+impl<const N: usize> Known<N> {
+    /// The page at `index`. What was freed since it was seen is not the segment's any more.
+    fn now<V: Variant>(&self, machine: &Machine<V>, index: usize) -> Option<Seen> {
+        self.pages[index].filter(|&(page, taken)| {
+            taken == machine.memory.times_taken(page) && !machine.memory.is_free(page)
+        })
+    }
 }
 
 impl<V: Variant, const N: usize> Shared<V, N> {
     /// A segment without pages that starts at `base`.
     pub fn new(base: u32) -> Self {
-        Self { segment: Segment::new(base), base, pages: Mutex::new([None; N]) }
+        Self {
+            segment: Segment::new(base),
+            base,
+            known: Mutex::new(Known { pages: [None; N], freeing: Vec::new() }),
+        }
     }
 
     /// Address of page `index`.
@@ -34,8 +57,8 @@ impl<V: Variant, const N: usize> Shared<V, N> {
     }
 
     /// The page at `index`, if an access has shown it since it was last freed.
-    pub fn page(&self, index: usize) -> Option<Frame> {
-        self.pages.lock()[index]
+    pub fn page(&self, machine: &Machine<V>, index: usize) -> Option<Frame> {
+        self.known.lock().now(machine, index).map(|(page, _)| page)
     }
 
     /// The process that runs on `cpu` accesses page `index`, with as many faults as that takes.
@@ -76,22 +99,26 @@ impl<V: Variant, const N: usize> Shared<V, N> {
         if machine.ledger().access(up, va, page.pa()).is_some() {
             return;
         }
-        let mut pages = self.pages.lock();
-        let wrong = match pages[index] {
-            Some(known) if known == page => None,
-            Some(known) => Some(format!("which is at {:#x}", known.pa())),
-            None if machine.memory.number(page).is_none() => Some("which is no page".into()),
-            None if machine.memory.is_free(page) => Some("which is free".into()),
-            None if machine.is_held(page) => Some("which is another's".into()),
-            None => None,
-        };
-        if let Some(wrong) = wrong {
-            let pa = page.pa();
-            let what = format!("proc {up} sees {pa:#x} at {va:#x}, {wrong}");
-            return machine.report(Property::U1, what);
+        let number = machine.memory.number(page);
+        let seen = (page, machine.memory.times_taken(page));
+        let mut known = self.known.lock();
+        if !known.freeing.contains(&(index, seen)) {
+            let wrong = match known.now(machine, index) {
+                Some(now) if now == seen => None,
+                Some((now, _)) => Some(format!("which is at {:#x}", now.pa())),
+                None if number.is_none() => Some("which is no page".into()),
+                None if machine.memory.is_free(page) => Some("which is free".into()),
+                None if machine.is_held(page) => Some("which is another's".into()),
+                None => None,
+            };
+            if let Some(wrong) = wrong {
+                let pa = page.pa();
+                let what = format!("proc {up} sees {pa:#x} at {va:#x}, {wrong}");
+                return machine.report(Property::U1, what);
+            }
+            known.pages[index] = Some(seen);
+            machine.hold(page);
         }
-        pages[index] = Some(page);
-        machine.hold(page);
         machine.ledger().may_show(up, va, page.pa(), Access::Write);
         machine.interest(va);
     }
@@ -115,21 +142,21 @@ impl<V: Variant, const N: usize> Shared<V, N> {
         count: usize,
         matches: impl Fn(&Proc<Cpu<V>>) -> bool,
     ) -> Result<(), SegmentError> {
-        let machine: &Machine<V> = cpu.machine();
-        let end = N.min(index.saturating_add(count));
-        let mut taken: Vec<Frame> = match count {
-            _ if index > N || count > N - index => Vec::new(),
-            _ => self.pages.lock()[index..end].iter_mut().filter_map(Option::take).collect(),
+        let mine: Vec<(usize, Seen)> = {
+            let known = &mut *self.known.lock();
+            let range = index.min(N)..N.min(index.saturating_add(count));
+            let taken: Vec<_> =
+                range.filter_map(|at| Some((at, known.pages[at].take()?))).collect();
+            known.freeing.extend(&taken);
+            taken
         };
-        // They are nobody's as soon as the call gives them back, and it gives them back at its end.
         let result = self.segment.free(cpu, self.address(index), count, matches);
-        // Those that were added after the look above, and before the call's own.
-        for page in self.pages.lock()[index.min(N)..end].iter_mut() {
-            taken.extend(page.take_if(|page| machine.memory.is_free(*page)));
-        }
-        for page in taken {
-            machine.let_go(page);
-            machine.ledger().freed(page.pa());
+        let known = &mut *self.known.lock();
+        known.freeing.retain(|one| !mine.contains(one));
+        if result.is_err() {
+            for (at, seen) in mine {
+                known.pages[at] = Some(seen);
+            }
         }
         result
     }

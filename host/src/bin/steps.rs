@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
-use host::steps::{Outcome, generate, run_while};
+use host::steps::{Outcome, generate, run_parallel_while, run_while};
 use host::variants::{Job, names, with_variant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mmu386::variant::Variant;
@@ -25,6 +25,9 @@ struct Arguments {
     /// All that happens by chance follows from it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Eight processes at once, each on a thread of its own, until the first finding.
+    #[arg(long)]
+    threads: bool,
     /// Print the findings as JSON, one line.
     #[arg(long)]
     json: bool,
@@ -42,10 +45,10 @@ impl Job for Steps<'_> {
     type Output = Outcome;
 
     fn run<V: Variant>(self) -> Outcome {
-        let Arguments { steps, seed, .. } = *self.arguments;
+        let Arguments { steps, seed, threads, .. } = *self.arguments;
         let mut last = Instant::now();
-        let outcome = run_while::<V>(&generate(seed, steps), seed, |done, found| {
-            if done.is_multiple_of(256) {
+        let watch = |done: usize, found| {
+            if threads || done.is_multiple_of(256) {
                 self.bar.set_position(done as u64);
                 if self.bar.is_hidden() && last.elapsed() > REPORT {
                     eprintln!("{done} of {steps} steps, {found} findings");
@@ -53,7 +56,12 @@ impl Job for Steps<'_> {
                 }
             }
             true
-        });
+        };
+        let outcome = if threads {
+            run_parallel_while::<V>(steps, seed, watch)
+        } else {
+            run_while::<V>(&generate(seed, steps), seed, watch)
+        };
         self.bar.finish_and_clear();
         outcome
     }
@@ -63,6 +71,7 @@ impl Job for Steps<'_> {
 struct Report<'a> {
     variant: &'a str,
     seed: u64,
+    threads: bool,
     steps: usize,
     seconds: f64,
     findings: &'a [host::steps::Finding],
@@ -82,10 +91,17 @@ fn main() -> ExitCode {
     let job = Steps { arguments: &arguments, bar };
     let outcome = with_variant(&arguments.variant, job).expect("clap knows the variants");
     let seconds = started.elapsed().as_secs_f64();
-    let Arguments { variant, steps, seed, json, .. } = &arguments;
+    let Arguments { variant, steps, seed, threads, json } = &arguments;
     if *json {
         let findings = &outcome.findings;
-        let report = Report { variant, seed: *seed, steps: outcome.steps, seconds, findings };
+        let report = Report {
+            variant,
+            seed: *seed,
+            threads: *threads,
+            steps: outcome.steps,
+            seconds,
+            findings,
+        };
         println!("{}", serde_json::to_string(&report).expect("a report is JSON"));
     } else {
         for finding in &outcome.findings {
@@ -98,7 +114,11 @@ fn main() -> ExitCode {
             outcome.steps
         );
         if found > 0 {
-            println!("again: steps --variant {variant} --steps {} --seed {seed}", outcome.steps);
+            let threads = if *threads { " --threads" } else { "" };
+            println!(
+                "again: steps --variant {variant} --steps {} --seed {seed}{threads}",
+                outcome.steps
+            );
         }
     }
     if outcome.findings.is_empty() && outcome.steps == *steps {

@@ -5,10 +5,12 @@
 //! one.
 
 mod hazard;
+mod parallel;
 mod reference;
 mod run;
 mod world;
 
+pub use parallel::{run_parallel, run_parallel_while};
 pub use run::{Finding, Outcome, run, run_while};
 
 /// What is done.
@@ -125,6 +127,23 @@ pub enum Action {
     },
     /// countpagerefs.
     Countpagerefs,
+}
+
+impl Action {
+    /// The process that does it, if it takes one.
+    fn process(self) -> Option<u8> {
+        match self {
+            Self::Flushmmu { proc }
+            | Self::TouchUser { proc, .. }
+            | Self::Checkmmu { proc, .. }
+            | Self::Free { proc, .. }
+            | Self::Kmap { proc }
+            | Self::Kunmap { proc, .. }
+            | Self::TouchKmap { proc, .. }
+            | Self::Die { proc } => Some(proc),
+            _ => None,
+        }
+    }
 }
 
 /// What is done while a step is in the middle of something, with interrupts on and no lock held.

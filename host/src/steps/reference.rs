@@ -90,9 +90,12 @@ impl Reference {
         self.asked.push((pa & !(PAGE - 1), pa % PAGE + size));
     }
 
-    /// vmap has returned.
-    pub fn answered(&mut self) {
-        self.asked.pop();
+    /// vmap has returned, and what it returned is known here.
+    pub fn answered(&mut self, pa: u32, size: u32) {
+        let range = (pa & !(PAGE - 1), pa % PAGE + size);
+        if let Some(at) = self.asked.iter().position(|one| *one == range) {
+            self.asked.remove(at);
+        }
     }
 
     /// Whether a vmap that has not returned may have mapped `pa` already.

@@ -1,5 +1,7 @@
 //! Runs steps and judges after each.
 
+use std::sync::Arc;
+
 use mmu386::variant::Variant;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,13 @@ use crate::panics::caught;
 
 /// Findings after which a run ends.
 const MAX: usize = 24;
+/// Findings of the same property and hazard that are kept.
+const ALIKE: usize = 2;
+/// Findings, kept or not, after which a run ends.
+const TOO_MANY: usize = 500;
+
+/// A property, a hazard if it is known, and what was seen.
+pub(super) type Found = (&'static str, Option<&'static str>, String);
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,53 +57,73 @@ pub fn run_while<V: Variant>(
     seed: u64,
     mut go_on: impl FnMut(usize, usize) -> bool,
 ) -> Outcome {
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = Vec::new();
     let mut world = World::<V>::new(seed);
-    let mut done = 0;
+    let (mut done, mut found) = (0, 0);
     for (number, step) in steps.iter().enumerate() {
-        if findings.len() >= MAX || !go_on(done, findings.len()) {
+        if findings.len() >= MAX || found >= TOO_MANY || !go_on(done, found) {
             break;
         }
         done += 1;
         let new = judge(&world, number, step);
-        if !new.is_empty() {
-            findings.extend(new);
-            world = World::new(seed.wrapping_add(findings.len() as u64));
+        if new.is_empty() {
+            continue;
         }
+        found += new.len();
+        for one in new {
+            let alike =
+                |other: &&Finding| other.property == one.property && other.hazard == one.hazard;
+            if findings.iter().filter(alike).count() < ALIKE {
+                findings.push(one);
+            }
+        }
+        world = World::new(seed.wrapping_add(found as u64));
     }
     Outcome { findings, steps: done, digest: world.machine.digest() }
 }
 
-/// Does a step, and tells the first of each property that is broken after it.
-fn judge<V: Variant>(world: &std::sync::Arc<World<V>>, number: usize, step: &Step) -> Vec<Finding> {
-    let mut found: Vec<(&'static str, Option<&'static str>, String)> = Vec::new();
-    if let Err(text) = caught(|| world.step(*step)) {
-        let property = match &text {
-            text if text.starts_with("L1") => "L1",
-            text if text.contains("U2:") => "U2",
-            text if text.contains("touches") => "P2",
-            _ => "E2",
-        };
-        found.push((property, None, text));
+/// The property that a panic breaks.
+pub(super) fn of_panic(text: &str) -> &'static str {
+    match text {
+        text if text.starts_with("L1") => "L1",
+        text if text.contains("U2:") => "U2",
+        text if text.contains("touches") => "P2",
+        _ => "E2",
     }
-    found.extend(world.seen().into_iter().map(|seen| (seen.property, seen.hazard, seen.text)));
-    if found.iter().all(|(property, ..)| *property == "V1") {
-        // After a panic everything is half done, and says nothing.
-        let audited = world.machine.noticed().into_iter().chain(world.machine.audit());
-        found.extend(audited.map(|v| (v.property.id(), None, v.detail)));
+}
+
+/// Does a step, and tells what is broken after it.
+fn judge<V: Variant>(world: &Arc<World<V>>, number: usize, step: &Step) -> Vec<Finding> {
+    let mut found = Vec::new();
+    match caught(|| world.step(*step)) {
+        // Everything is half done, and an audit would say nothing.
+        Err(text) => found.push((of_panic(&text), None, text)),
+        Ok(()) => {
+            let audited = world.machine.noticed().into_iter().chain(world.machine.audit());
+            found.extend(audited.map(|v| (v.property.id(), None, v.detail)));
+        }
     }
+    let seen = world.seen().into_iter();
+    found.extend(seen.map(|seen| (seen.property, seen.hazard, seen.text)));
+    tell(world, number, step, found)
+}
+
+/// The first finding of each property.
+pub(super) fn tell<V: Variant>(
+    world: &World<V>,
+    step_number: usize,
+    step: &Step,
+    found: Vec<Found>,
+) -> Vec<Finding> {
     let mut told = Vec::new();
-    found.retain(|(property, ..)| {
-        let new = !told.contains(property);
-        told.push(*property);
-        new
-    });
-    let finding =
-        |(property, hazard, text): (&'static str, Option<&'static str>, String)| Finding {
-            step: number,
-            property: property.into(),
-            hazard: hazard.or_else(|| world.hazard(property, &text, step)).map(String::from),
-            text,
-        };
-    found.into_iter().map(finding).collect()
+    let mut findings = Vec::new();
+    for (property, hazard, text) in found {
+        if told.contains(&property) {
+            continue;
+        }
+        told.push(property);
+        let hazard = hazard.or_else(|| world.hazard(property, &text, step)).map(String::from);
+        findings.push(Finding { step: step_number, property: property.into(), hazard, text });
+    }
+    findings
 }

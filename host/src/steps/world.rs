@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use mmu386::arch::Arch;
 use mmu386::error::VmapError;
 use mmu386::layout::{BY2PG, Frame, PC386};
 use mmu386::pagerefs::{Pass, Said, countpagerefs};
@@ -24,7 +25,6 @@ use crate::shared::Shared;
 const PAGES: usize = 6;
 /// Where the segments are: two share a page table.
 const SEGMENTS: [u32; 3] = [0x0000_1000, 0x0020_0000, 0xDFC0_0000];
-const PROCS: usize = 6;
 /// Slots of VMAP that mappings may take; the oldest goes before there are more.
 const SLOTS: usize = 24;
 const MAPPINGS: usize = 20;
@@ -44,7 +44,7 @@ pub(crate) struct World<V: Variant> {
     segments: [Shared<V, PAGES>; 3],
     reference: Mutex<Reference>,
     /// By process: address and page.
-    kmaps: Mutex<[Vec<(u32, Frame)>; PROCS]>,
+    kmaps: Mutex<Vec<Vec<(u32, Frame)>>>,
     seen: Mutex<Vec<Seen>>,
     /// vunmaps that were called without a process.
     pub without_process: AtomicUsize,
@@ -53,22 +53,32 @@ pub(crate) struct World<V: Variant> {
 }
 
 impl<V: Variant> World<V> {
+    /// The world of lockstep.
     pub fn new(seed: u64) -> Arc<Self> {
-        let config = Config {
-            procs: PROCS,
-            pages: 64,
-            pages_above: 128,
-            chances: Chances { accesses: 24, sleep: 25, preempt: 8 },
-            ..Config::default()
-        };
+        let config = Self::config(6);
+        Self::of(Machine::boot(config, seed))
+    }
+
+    /// The world of threads.
+    pub fn of_threads(seed: u64) -> Arc<Self> {
+        let config = Self::config(8);
+        Self::of(Machine::boot_threads(config, seed))
+    }
+
+    fn config(procs: usize) -> Config {
+        let chances = Chances { accesses: 24, sleep: 25, preempt: 8 };
+        Config { procs, pages: 64, pages_above: 128, chances, ..Config::default() }
+    }
+
+    fn of(machine: Arc<Machine<V>>) -> Arc<Self> {
         Arc::new(Self {
-            machine: Machine::boot(config, seed),
             segments: SEGMENTS.map(Shared::new),
             reference: Mutex::default(),
-            kmaps: Mutex::default(),
+            kmaps: Mutex::new(vec![Vec::new(); machine.config().procs]),
             seen: Mutex::default(),
             without_process: AtomicUsize::new(0),
             nested_frees: AtomicUsize::new(0),
+            machine,
         })
     }
 
@@ -108,7 +118,7 @@ impl<V: Variant> World<V> {
 
     /// Process `p`, running: where it is, or on `cpu`, where it is born if need be.
     fn process(&self, p: u8, cpu: u8) -> Option<Cpu<V>> {
-        let p = usize::from(p) % PROCS;
+        let p = usize::from(p) % self.machine.config().procs;
         if let Some(cpu) = self.machine.running(p) {
             return (!self.machine.is_paused(cpu.id())).then_some(cpu);
         }
@@ -124,70 +134,87 @@ impl<V: Variant> World<V> {
         Some(cpu)
     }
 
+    /// Does an action in lockstep. One that cannot be done in this situation is none.
     fn perform(&self, cpu: u8, action: Action, nested: bool) {
-        // A step that cannot be done in this situation is none.
-        let _ = self.try_perform(cpu, action, nested);
+        match action {
+            Action::Switch { proc } => self.switch(proc, cpu),
+            Action::Idle => {
+                if let Some(cpu) = self.on(cpu).filter(|cpu| self.machine.up(cpu.id()).is_some()) {
+                    cpu.suspend();
+                }
+            }
+            // It looks at all lists, which nobody else may change meanwhile.
+            Action::Countpagerefs if nested => {}
+            _ => {
+                let cpu = match action.process() {
+                    Some(proc) => self.process(proc, cpu),
+                    None => self.on(cpu),
+                };
+                if let Some(cpu) = cpu {
+                    self.act(&cpu, action, nested);
+                }
+            }
+        }
     }
 
-    fn try_perform(&self, cpu: u8, action: Action, nested: bool) -> Option<()> {
+    /// Does an action on a CPU, by the process that runs there. `others` may act meanwhile, so that
+    /// less can be said of what comes of it.
+    pub fn act(&self, cpu: &Cpu<V>, action: Action, others: bool) {
+        let Action::Free { .. } = action else {
+            return self.act_or_not(cpu, action, others).unwrap_or(());
+        };
+        if others {
+            self.nested_frees.fetch_add(1, Relaxed);
+        }
+        self.act_or_not(cpu, action, others).unwrap_or(());
+    }
+
+    /// `None` if the action cannot be done in this situation.
+    fn act_or_not(&self, cpu: &Cpu<V>, action: Action, others: bool) -> Option<()> {
         match action {
             Action::Vmap { pages, offset } => {
                 let start = u32::from(offset % 16) * (BY2PG / 16);
-                let size = u32::from(pages) * BY2PG + 1;
-                self.vmap(&self.on(cpu)?, start, size, nested);
+                self.vmap(cpu, start, u32::from(pages) * BY2PG + 1, others);
             }
             Action::VmapLarge { large, pages, shift } => {
                 let large = (u32::from(large % 4) + 1) * PC386.large_page();
                 let start = u32::from(shift) * BY2PG;
-                self.vmap(&self.on(cpu)?, start, large + u32::from(pages) * BY2PG, nested);
+                self.vmap(cpu, start, large + u32::from(pages) * BY2PG, others);
             }
-            Action::VmapNothing => self.vmap_nothing(&self.on(cpu)?),
-            Action::Vunmap { mapping } => self.vunmap(&self.on(cpu)?, mapping.into()),
-            Action::VunmapPart { mapping } => self.vunmap_part(&self.on(cpu)?, mapping.into())?,
+            Action::VmapNothing => self.vmap_nothing(cpu),
+            Action::Vunmap { mapping } => self.vunmap(cpu, mapping.into()),
+            Action::VunmapPart { mapping } => self.vunmap_part(cpu, mapping.into())?,
             Action::TouchVmap { mapping, page, write } => {
-                self.touch_vmap(&self.on(cpu)?, mapping.into(), page.into(), write)?;
+                self.touch_vmap(cpu, mapping.into(), page.into(), write)?;
             }
-            Action::Patwc { mapping } => self.patwc(&self.on(cpu)?, mapping.into())?,
-            Action::Switch { proc } => self.switch(proc, cpu)?,
-            Action::Idle => {
-                let cpu = self.on(cpu)?;
-                self.machine.up(cpu.id())?;
-                cpu.suspend();
+            Action::Patwc { mapping } => self.patwc(cpu, mapping.into())?,
+            Action::Switch { .. } | Action::Idle => cpu.sched(&[]),
+            Action::Flushmmu { .. } => flushmmu(cpu),
+            Action::TouchUser { segment, page, write, .. } => {
+                self.touch_user(cpu, segment.into(), page.into(), write);
             }
-            Action::Flushmmu { proc } => flushmmu(&self.process(proc, cpu)?),
-            Action::TouchUser { proc, segment, page, write } => {
-                let cpu = self.process(proc, cpu)?;
-                self.touch_user(&cpu, segment.into(), page.into(), write);
+            Action::Checkmmu { segment, page, .. } => {
+                self.checkmmu(cpu, segment.into(), page.into())?;
             }
-            Action::Checkmmu { proc, segment, page } => {
-                let cpu = self.process(proc, cpu)?;
-                self.checkmmu(&cpu, segment.into(), page.into())?;
-            }
-            Action::Free { proc, segment, page, count } => {
-                let cpu = self.process(proc, cpu)?;
-                if nested {
-                    self.nested_frees.fetch_add(1, Relaxed);
-                }
+            Action::Free { segment, page, count, .. } => {
                 let page = usize::from(page) % PAGES;
                 let count = (usize::from(count) + 1).min(PAGES - page);
-                if let Err(error) = self.segment(segment.into()).free(&cpu, page, count) {
+                if let Err(error) = self.segment(segment.into()).free(cpu, page, count) {
                     self.saw("E1", None, format!("free of pages that there are: {error}"));
                 }
             }
-            Action::Kmap { proc } => self.kmap(proc, cpu)?,
-            Action::Kunmap { proc, kmap } => self.kunmap(proc, cpu, kmap.into())?,
-            Action::TouchKmap { proc, kmap } => self.touch_kmap(proc, cpu, kmap.into())?,
-            Action::Die { proc } => {
-                let cpu = self.process(proc, cpu)?;
+            Action::Kmap { .. } => self.kmap(cpu)?,
+            Action::Kunmap { kmap, .. } => self.kunmap(cpu, kmap.into())?,
+            Action::TouchKmap { kmap, .. } => self.touch_kmap(cpu, kmap.into())?,
+            Action::Die { .. } => {
                 let p = self.machine.up(cpu.id())?;
                 cpu.die();
-                for (_, page) in std::mem::take(&mut self.kmaps.lock()[p]) {
+                let kmaps = std::mem::take(&mut self.kmaps.lock()[p]);
+                for (_, page) in kmaps {
                     self.machine.give_back(page);
                 }
             }
-            // It looks at all lists, which nobody else may change meanwhile.
-            Action::Countpagerefs if !nested => self.countpagerefs(&self.on(cpu)?),
-            Action::Countpagerefs => {}
+            Action::Countpagerefs => self.countpagerefs(cpu),
         }
         Some(())
     }
@@ -196,7 +223,7 @@ impl<V: Variant> World<V> {
         &self.segments[n % self.segments.len()]
     }
 
-    fn vmap(&self, cpu: &Cpu<V>, start: u32, size: u32, nested: bool) {
+    fn vmap(&self, cpu: &Cpu<V>, start: u32, size: u32, others: bool) {
         loop {
             let reference = self.reference.lock();
             let full = reference.slots() > SLOTS || reference.mappings.len() >= MAPPINGS;
@@ -204,7 +231,7 @@ impl<V: Variant> World<V> {
             if !full {
                 break;
             }
-            if nested {
+            if others {
                 return;
             }
             self.vunmap(cpu, 0);
@@ -213,13 +240,11 @@ impl<V: Variant> World<V> {
         let room = self.reference.lock().has_room((start % BY2PG + size).div_ceil(BY2PG));
         self.reference.lock().asks(pa, size);
         let result = cpu.vmap(pa, size);
-        self.reference.lock().answered();
+        let mut reference = self.reference.lock();
+        reference.answered(pa, size);
         match result {
-            Ok(va) => {
-                let pse = self.machine.config().features.pse;
-                self.reference.lock().mapped(va, pa, size, pse);
-            }
-            Err(error) if room && !nested => {
+            Ok(va) => reference.mapped(va, pa, size, self.machine.config().features.pse),
+            Err(error) if room && !others => {
                 self.saw(
                     "E1",
                     None,
@@ -279,7 +304,10 @@ impl<V: Variant> World<V> {
             // Somebody else changed it meanwhile.
             _ if before != after => true,
             (Expected::Leads(pa), found) => found == Ok(pa),
-            (Expected::Maybe(pa), Ok(found)) => found == pa,
+            // Its addresses may be another's before its vunmap has returned.
+            (Expected::Maybe(pa), Ok(found)) => {
+                found == pa || self.reference.lock().is_asked(found)
+            }
             (Expected::Maybe(_) | Expected::Nowhere, Err(_)) => true,
             (Expected::Nowhere, Ok(pa)) => self.reference.lock().is_asked(pa),
         };
@@ -294,7 +322,6 @@ impl<V: Variant> World<V> {
     fn patwc(&self, cpu: &Cpu<V>, mapping: usize) -> Option<()> {
         let mapping = self.reference.lock().going(mapping)?;
         let done = cpu.patwc(mapping.va, mapping.size);
-        self.reference.lock().kept(mapping);
         if !done {
             self.saw("E1", None, "patwc did nothing on a CPU that can".into());
         }
@@ -308,11 +335,16 @@ impl<V: Variant> World<V> {
                 self.saw("V1", Some("A10"), text);
             }
         }
+        self.reference.lock().kept(mapping);
         Some(())
     }
 
-    fn switch(&self, proc: u8, cpu: u8) -> Option<()> {
-        let p = usize::from(proc) % PROCS;
+    fn switch(&self, proc: u8, cpu: u8) {
+        let _ = self.switch_or_not(proc, cpu);
+    }
+
+    fn switch_or_not(&self, proc: u8, cpu: u8) -> Option<()> {
+        let p = usize::from(proc) % self.machine.config().procs;
         let to = self.on(cpu)?;
         if let Some(from) = self.machine.running(p) {
             if self.machine.is_paused(from.id()) || from.id() == to.id() {
@@ -347,9 +379,9 @@ impl<V: Variant> World<V> {
 
     fn checkmmu(&self, cpu: &Cpu<V>, segment: usize, page: usize) -> Option<()> {
         let (shared, page) = (self.segment(segment), page % PAGES);
-        let before = shared.page(page);
+        let before = shared.page(&self.machine, page);
         let found = checkmmu(cpu, shared.address(page), before?.pa());
-        if shared.page(page) == before
+        if shared.page(&self.machine, page) == before
             && let Err(mismatch) = found
         {
             self.saw("U1", None, format!("checkmmu: {mismatch}"));
@@ -357,8 +389,7 @@ impl<V: Variant> World<V> {
         Some(())
     }
 
-    fn kmap(&self, proc: u8, cpu: u8) -> Option<()> {
-        let cpu = self.process(proc, cpu)?;
+    fn kmap(&self, cpu: &Cpu<V>) -> Option<()> {
         let p = self.machine.up(cpu.id())?;
         if self.kmaps.lock()[p].len() >= KMAPS {
             return None;
@@ -374,8 +405,7 @@ impl<V: Variant> World<V> {
         Some(())
     }
 
-    fn kunmap(&self, proc: u8, cpu: u8, nth: usize) -> Option<()> {
-        let cpu = self.process(proc, cpu)?;
+    fn kunmap(&self, cpu: &Cpu<V>, nth: usize) -> Option<()> {
         let p = self.machine.up(cpu.id())?;
         let (va, page) = {
             let mut kmaps = self.kmaps.lock();
@@ -387,8 +417,7 @@ impl<V: Variant> World<V> {
         Some(())
     }
 
-    fn touch_kmap(&self, proc: u8, cpu: u8, nth: usize) -> Option<()> {
-        let cpu = self.process(proc, cpu)?;
+    fn touch_kmap(&self, cpu: &Cpu<V>, nth: usize) -> Option<()> {
         let p = self.machine.up(cpu.id())?;
         let (va, page) = {
             let kmaps = self.kmaps.lock();
