@@ -280,6 +280,9 @@ impl<V: Variant> Arch for Cpu<V> {
             self.machine().called(function);
         } else {
             self.machine().log.push(self.id(), Happening::Core(event));
+            if let Drive::Threads(threads) = &self.machine().drive {
+                threads.event();
+            }
         }
         if let Event::Unmapped { .. } = event {
             self.unmapped();

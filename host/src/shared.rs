@@ -1,5 +1,7 @@
 //! A segment that processes share, and what is known of it from outside.
 
+use std::ops::Range;
+
 use auditor::{Access, Property};
 use mmu386::error::SegmentError;
 use mmu386::layout::{BY2PG, Frame};
@@ -28,27 +30,65 @@ type Seen = (Frame, usize);
 /// What accesses have shown.
 struct Known<const N: usize> {
     pages: [Option<Seen>; N],
-    /// Pages that are being freed: whoever has them mapped sees them until the free says otherwise.
-    freeing: Vec<(usize, Seen)>,
+    /// Frees that have not returned: number, and their pages.
+    frees: Vec<(usize, Range<usize>)>,
+    started: usize,
+    /// What was seen where a free is under way: it may be a page that goes, or one that has come.
+    during: Vec<(usize, Seen)>,
 }
 
 impl<const N: usize> Known<N> {
+    fn new() -> Self {
+        Self { pages: [None; N], frees: Vec::new(), started: 0, during: Vec::new() }
+    }
+
     /// The page at `index`. What was freed since it was seen is not the segment's any more.
     fn now<V: Variant>(&self, machine: &Machine<V>, index: usize) -> Option<Seen> {
-        self.pages[index].filter(|&(page, taken)| {
-            taken == machine.memory.times_taken(page) && !machine.memory.is_free(page)
-        })
+        self.pages[index].filter(|&seen| is_current(machine, seen))
     }
+
+    fn is_freed(&self, index: usize) -> bool {
+        self.frees.iter().any(|(_, pages)| pages.contains(&index))
+    }
+
+    /// A free of these pages begins; returns its number.
+    fn begins(&mut self, pages: Range<usize>) -> usize {
+        for index in pages.clone() {
+            self.during.extend(self.pages[index].take().map(|seen| (index, seen)));
+        }
+        self.started += 1;
+        self.frees.push((self.started, pages));
+        self.started
+    }
+
+    /// A free has returned. What was seen meanwhile, and is not free, is the segment's from now on;
+    /// returns pages of which two are at one index.
+    fn ends<V: Variant>(&mut self, machine: &Machine<V>, free: usize) -> Vec<(usize, Frame)> {
+        self.frees.retain(|(number, _)| *number != free);
+        let mut doubles = Vec::new();
+        for (index, seen) in std::mem::take(&mut self.during) {
+            if self.is_freed(index) {
+                self.during.push((index, seen));
+            } else if is_current(machine, seen) {
+                match self.pages[index].replace(seen) {
+                    Some(other) if other != seen => doubles.push((index, seen.0)),
+                    _ => machine.hold(seen.0),
+                }
+            }
+        }
+        doubles
+    }
+}
+
+/// Whether a page has not been given back since it was seen.
+fn is_current<V: Variant>(machine: &Machine<V>, (page, taken): Seen) -> bool {
+    taken == machine.memory.times_taken(page) && !machine.memory.is_free(page)
 }
 
 impl<V: Variant, const N: usize> Shared<V, N> {
     /// A segment without pages that starts at `base`.
     pub fn new(base: u32) -> Self {
-        Self {
-            segment: Segment::new(base),
-            base,
-            known: Mutex::new(Known { pages: [None; N], freeing: Vec::new() }),
-        }
+        Self { segment: Segment::new(base), base, known: Mutex::new(Known::new()) }
     }
 
     /// Address of page `index`.
@@ -99,23 +139,26 @@ impl<V: Variant, const N: usize> Shared<V, N> {
         if machine.ledger().access(up, va, page.pa()).is_some() {
             return;
         }
-        let number = machine.memory.number(page);
         let seen = (page, machine.memory.times_taken(page));
         let mut known = self.known.lock();
-        if !known.freeing.contains(&(index, seen)) {
-            let wrong = match known.now(machine, index) {
-                Some(now) if now == seen => None,
-                Some((now, _)) => Some(format!("which is at {:#x}", now.pa())),
-                None if number.is_none() => Some("which is no page".into()),
-                None if machine.memory.is_free(page) => Some("which is free".into()),
-                None if machine.is_held(page) => Some("which is another's".into()),
-                None => None,
-            };
-            if let Some(wrong) = wrong {
-                let pa = page.pa();
-                let what = format!("proc {up} sees {pa:#x} at {va:#x}, {wrong}");
-                return machine.report(Property::U1, what);
-            }
+        let now = known.now(machine, index);
+        let is_new = now != Some(seen) && !known.during.contains(&(index, seen));
+        let wrong = match now {
+            _ if !is_new => None,
+            Some((now, _)) => Some(format!("which is at {:#x}", now.pa())),
+            None if machine.memory.number(page).is_none() => Some("which is no page".into()),
+            None if machine.memory.is_free(page) => Some("which is free".into()),
+            None if machine.is_held(page) => Some("which is another's".into()),
+            None => None,
+        };
+        if let Some(wrong) = wrong {
+            let pa = page.pa();
+            let what = format!("proc {up} sees {pa:#x} at {va:#x}, {wrong}");
+            return machine.report(Property::U1, what);
+        }
+        if is_new && known.is_freed(index) {
+            known.during.push((index, seen));
+        } else if is_new {
             known.pages[index] = Some(seen);
             machine.hold(page);
         }
@@ -142,21 +185,12 @@ impl<V: Variant, const N: usize> Shared<V, N> {
         count: usize,
         matches: impl Fn(&Proc<Cpu<V>>) -> bool,
     ) -> Result<(), SegmentError> {
-        let mine: Vec<(usize, Seen)> = {
-            let known = &mut *self.known.lock();
-            let range = index.min(N)..N.min(index.saturating_add(count));
-            let taken: Vec<_> =
-                range.filter_map(|at| Some((at, known.pages[at].take()?))).collect();
-            known.freeing.extend(&taken);
-            taken
-        };
+        let machine = cpu.machine();
+        let free = self.known.lock().begins(index.min(N)..N.min(index.saturating_add(count)));
         let result = self.segment.free(cpu, self.address(index), count, matches);
-        let known = &mut *self.known.lock();
-        known.freeing.retain(|one| !mine.contains(one));
-        if result.is_err() {
-            for (at, seen) in mine {
-                known.pages[at] = Some(seen);
-            }
+        for (at, page) in self.known.lock().ends(machine, free) {
+            let (va, pa) = (self.address(at), page.pa());
+            machine.report(Property::U1, format!("{pa:#x} was seen at {va:#x}, and another page"));
         }
         result
     }

@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_millis(1);
 /// How long a CPU without work rests before it looks again.
 const REST: Duration = Duration::from_millis(2);
 /// How long a wait may take.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(10);
 /// How far from the page that was given back last the next may come from.
 const DEPTH: usize = 4;
 /// What threads say that end because another has panicked.
@@ -120,6 +120,13 @@ impl Threads {
         }
     }
 
+    /// The core has told of something: a moment at which it matters who comes first.
+    pub fn event(&self) {
+        if fastrand::u8(..4) == 0 {
+            thread::yield_now();
+        }
+    }
+
     fn expect_no_failure(&self) {
         if self.failed.load(Relaxed) && !thread::panicking() {
             panic!("{ENDED}");
@@ -166,6 +173,7 @@ impl Threads {
             }
             // The CPU's own thread may have it for a moment and wakes nobody in particular.
             self.freed.wait_for(&mut taken, REST);
+            self.expect_no_failure();
             assert!(Instant::now() < deadline, "L1: no CPU became free for too long");
         };
         self.waiting.fetch_sub(1, Relaxed);
@@ -191,6 +199,7 @@ impl Threads {
             if let Some(page) = cpu.machine().memory.take(fastrand::usize(..DEPTH)) {
                 return page;
             }
+            self.expect_no_failure();
             assert!(Instant::now() < deadline, "L1: no page became free for too long");
             cpu.sleep();
             let mut pages = self.pages.lock();

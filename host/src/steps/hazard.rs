@@ -7,7 +7,6 @@ use mmu386::layout::{Frame, PC386};
 use mmu386::variant::{Fixes, Variant};
 
 use super::world::World;
-use super::{Action, Step};
 
 /// Where the leftovers of a fresh page lead, as text shows it.
 const LEFTOVERS: &str = "0xba";
@@ -15,10 +14,9 @@ const LEFTOVERS: &str = "0xba";
 impl<V: Variant> World<V> {
     /// The hazard behind a violation, as far as machine and step tell. One that the variant has a
     /// repair for is not it.
-    pub fn hazard(&self, property: &str, text: &str, step: &Step) -> Option<&'static str> {
+    pub fn hazard(&self, property: &str, text: &str) -> Option<&'static str> {
         let without_process = self.without_process.load(Relaxed) > 0;
         let frees = self.nested_frees.load(Relaxed) > 0;
-        let checking = matches!(step.action, Action::Checkmmu { .. });
         let (in_directory, same_page) = self.stale_copy();
         let idle = (0..self.machine.config().cpus).any(|n| self.machine.up(n).is_none());
         let vmap = matches!(property, "V1" | "V3");
@@ -31,10 +29,10 @@ impl<V: Variant> World<V> {
             (Fixes::A1, "A1", vmap && in_directory),
             (Fixes::A7, "A7", vmap && without_process),
             (Fixes::A2, "A2", vmap && idle),
-            (Fixes::C4, "C4", user && text.contains(LEFTOVERS)),
+            (Fixes::C4, "C4", user && (text.contains(LEFTOVERS) || text.contains("holds None"))),
             (Fixes::C1, "C1", user && frees),
             (Fixes::C4, "C4", user && text.contains("may see nothing")),
-            (Fixes::C3, "C3", property == "E2" && checking && text.contains("page fault")),
+            (Fixes::C3, "C3", property == "E2" && text.contains("page fault at va=0xef")),
         ];
         let suspect = |(fix, _, fits): &(Fixes, _, bool)| *fits && !V::FIXES.has(*fix);
         suspects.into_iter().find(suspect).map(|(_, hazard, _)| hazard)

@@ -13,6 +13,17 @@ mod world;
 pub use parallel::{run_parallel, run_parallel_while};
 pub use run::{Finding, Outcome, run, run_while};
 
+/// How vunmap is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// With interrupts on.
+    Plain,
+    /// With interrupts off.
+    Splhi,
+    /// With a lock held for which others spin with interrupts off.
+    Locked,
+}
+
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -38,6 +49,8 @@ pub enum Action {
     Vunmap {
         /// Which.
         mapping: u8,
+        /// How.
+        how: How,
     },
     /// vunmap of the first page of a mapping that begins with a large one.
     VunmapPart {
@@ -183,6 +196,14 @@ fn step(rng: &mut fastrand::Rng) -> Step {
     Step { cpu: rng.u8(..4), action: action(rng), meanwhile }
 }
 
+fn how(rng: &mut fastrand::Rng) -> How {
+    match rng.u8(..8) {
+        0 => How::Splhi,
+        1 => How::Locked,
+        _ => How::Plain,
+    }
+}
+
 fn action(rng: &mut fastrand::Rng) -> Action {
     let proc = rng.u8(..6);
     let (segment, page) = (rng.u8(..3), rng.u8(..6));
@@ -193,7 +214,7 @@ fn action(rng: &mut fastrand::Rng) -> Action {
             Action::VmapLarge { large: rng.u8(..2), pages: rng.u8(..3), shift }
         }
         13 => Action::VmapNothing,
-        14..25 => Action::Vunmap { mapping: rng.u8(..) },
+        14..25 => Action::Vunmap { mapping: rng.u8(..), how: how(rng) },
         25 => Action::VunmapPart { mapping: rng.u8(..) },
         26..44 => Action::TouchVmap { mapping: rng.u8(..16), page: rng.u8(..), write: rng.bool() },
         44..46 => Action::Patwc { mapping: rng.u8(..) },

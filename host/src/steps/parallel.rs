@@ -6,7 +6,7 @@ use mmu386::variant::Variant;
 
 use super::run::{Finding, Outcome, of_panic, tell};
 use super::world::World;
-use super::{Action, Step, action};
+use super::{Action, action};
 use crate::threads::Body;
 
 /// Actions of each process between two moments at which all stand still and the auditor looks.
@@ -43,9 +43,7 @@ pub fn run_parallel_while<V: Variant>(
             audited.extend(world.machine.audit());
         }
         found.extend(audited.into_iter().map(|v| (v.property.id(), None, v.detail)));
-        // Which of many actions it was is not known.
-        let step = Step { cpu: 0, action: Action::Idle, meanwhile: None };
-        findings = tell(&world, done, &step, found);
+        findings = tell(&world, done, found);
     }
     Outcome { findings, steps: done.min(steps), digest: 0 }
 }

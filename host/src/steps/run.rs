@@ -105,16 +105,11 @@ fn judge<V: Variant>(world: &Arc<World<V>>, number: usize, step: &Step) -> Vec<F
     }
     let seen = world.seen().into_iter();
     found.extend(seen.map(|seen| (seen.property, seen.hazard, seen.text)));
-    tell(world, number, step, found)
+    tell(world, number, found)
 }
 
 /// The first finding of each property.
-pub(super) fn tell<V: Variant>(
-    world: &World<V>,
-    step_number: usize,
-    step: &Step,
-    found: Vec<Found>,
-) -> Vec<Finding> {
+pub(super) fn tell<V: Variant>(world: &World<V>, step: usize, found: Vec<Found>) -> Vec<Finding> {
     let mut told = Vec::new();
     let mut findings = Vec::new();
     for (property, hazard, text) in found {
@@ -122,8 +117,8 @@ pub(super) fn tell<V: Variant>(
             continue;
         }
         told.push(property);
-        let hazard = hazard.or_else(|| world.hazard(property, &text, step)).map(String::from);
-        findings.push(Finding { step: step_number, property: property.into(), hazard, text });
+        let hazard = hazard.or_else(|| world.hazard(property, &text)).map(String::from);
+        findings.push(Finding { step, property: property.into(), hazard, text });
     }
     findings
 }

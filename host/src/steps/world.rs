@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use mmu386::arch::Arch;
+use mmu386::arch::{Arch, WordName};
 use mmu386::error::VmapError;
 use mmu386::layout::{BY2PG, Frame, PC386};
+use mmu386::lock::Lock;
 use mmu386::pagerefs::{Pass, Said, countpagerefs};
 use mmu386::patwc::PATWC;
 use mmu386::switch::flushmmu;
@@ -14,7 +15,7 @@ use mmu386::variant::Variant;
 use parking_lot::Mutex;
 
 use super::reference::{Expected, Reference};
-use super::{Action, Meanwhile, Step};
+use super::{Action, How, Meanwhile, Step};
 use crate::config::{Chances, Config};
 use crate::cpu::Cpu;
 use crate::machine::Machine;
@@ -43,6 +44,8 @@ pub(crate) struct World<V: Variant> {
     pub machine: Arc<Machine<V>>,
     segments: [Shared<V, PAGES>; 3],
     reference: Mutex<Reference>,
+    /// A driver's lock, held over vunmap.
+    lock: Lock<Cpu<V>>,
     /// By process: address and page.
     kmaps: Mutex<Vec<Vec<(u32, Frame)>>>,
     seen: Mutex<Vec<Seen>>,
@@ -74,6 +77,7 @@ impl<V: Variant> World<V> {
         Arc::new(Self {
             segments: SEGMENTS.map(Shared::new),
             reference: Mutex::default(),
+            lock: Lock::new(WordName::Other("a driver's lock", 0)),
             kmaps: Mutex::new(vec![Vec::new(); machine.config().procs]),
             seen: Mutex::default(),
             without_process: AtomicUsize::new(0),
@@ -93,7 +97,9 @@ impl<V: Variant> World<V> {
 
     /// Does a step.
     pub fn step(self: &Arc<Self>, step: Step) {
-        let Some(meanwhile) = step.meanwhile else {
+        // Nobody changes the lists while countpagerefs looks at all.
+        let alone = step.action == Action::Countpagerefs;
+        let Some(meanwhile) = step.meanwhile.filter(|_| !alone) else {
             return self.perform(step.cpu, step.action, false);
         };
         let Meanwhile { events, cpu, action } = meanwhile;
@@ -182,7 +188,7 @@ impl<V: Variant> World<V> {
                 self.vmap(cpu, start, large + u32::from(pages) * BY2PG, others);
             }
             Action::VmapNothing => self.vmap_nothing(cpu),
-            Action::Vunmap { mapping } => self.vunmap(cpu, mapping.into()),
+            Action::Vunmap { mapping, how } => self.vunmap(cpu, mapping.into(), how),
             Action::VunmapPart { mapping } => self.vunmap_part(cpu, mapping.into())?,
             Action::TouchVmap { mapping, page, write } => {
                 self.touch_vmap(cpu, mapping.into(), page.into(), write)?;
@@ -234,7 +240,7 @@ impl<V: Variant> World<V> {
             if others {
                 return;
             }
-            self.vunmap(cpu, 0);
+            self.vunmap(cpu, 0, How::Plain);
         }
         let pa = self.reference.lock().device() + start;
         let room = self.reference.lock().has_room((start % BY2PG + size).div_ceil(BY2PG));
@@ -268,12 +274,21 @@ impl<V: Variant> World<V> {
         }
     }
 
-    fn vunmap(&self, cpu: &Cpu<V>, mapping: usize) {
+    fn vunmap(&self, cpu: &Cpu<V>, mapping: usize, how: How) {
         let Some(mapping) = self.reference.lock().going(mapping) else { return };
         if self.machine.up(cpu.id()).is_none() {
             self.without_process.fetch_add(1, Relaxed);
         }
-        match cpu.vunmap(mapping.va, mapping.size) {
+        let unmap = || cpu.vunmap(mapping.va, mapping.size);
+        let result = match how {
+            How::Plain => unmap(),
+            How::Splhi => cpu.at_splhi(unmap),
+            How::Locked => cpu.at_splhi(|| {
+                let _locked = self.lock.ilock(cpu);
+                unmap()
+            }),
+        };
+        match result {
             Ok(()) => self.reference.lock().gone(mapping),
             Err(error) => {
                 self.reference.lock().kept(mapping);
