@@ -1,7 +1,7 @@
 //! This machine as the auditor sees it, and audits with the world stopped.
 
 use alloc::vec::Vec;
-use auditor::{Cpu, Layout, Process, Property, Temporary, Translation, Violation, View};
+use auditor::{Cpu, Layout, Process, Property, Temporary, Translation, View, Violation};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use mmu386::arch::Owned;

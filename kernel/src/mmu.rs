@@ -5,9 +5,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use alloc::boxed::Box;
 use auditor::{Access, Overlap};
 use mmu386::arch::{Arch, Owned};
-use mmu386::error::{
-    KmapError, Mismatch, PutmmuError, SegmentError, VmapError, VunmapError,
-};
+use mmu386::error::{KmapError, Mismatch, PutmmuError, SegmentError, VmapError, VunmapError};
 use mmu386::layout::Frame;
 use mmu386::segment::Segment;
 use mmu386::state::System;

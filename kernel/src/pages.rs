@@ -26,7 +26,8 @@ struct Palloc {
     free: usize,
 }
 
-static PALLOC: Ilock<Palloc> = Ilock::new(Palloc { head: None, tail: Frame::containing(0), free: 0 });
+static PALLOC: Ilock<Palloc> =
+    Ilock::new(Palloc { head: None, tail: Frame::containing(0), free: 0 });
 static RECORDS: AtomicPtr<Page<Pc>> = AtomicPtr::new(core::ptr::null_mut());
 static NPAGES: AtomicUsize = AtomicUsize::new(0);
 /// Frames below the top of the window, and where they and the others begin.

@@ -6,9 +6,7 @@ use core::sync::atomic::Ordering;
 
 use alloc::boxed::Box;
 use mmu386::arch::Owned;
-use mmu386::gdt::{
-    APMCSEG, BY2SEGDESC, BY2TSS, Descriptors, Ldt, NGDT, Segdesc, Selector,
-};
+use mmu386::gdt::{APMCSEG, BY2SEGDESC, BY2TSS, Descriptors, Ldt, NGDT, Segdesc, Selector};
 use x86::bits32::task::TaskStateSegment;
 use x86::dtables::{DescriptorTablePointer, lgdt as load_gdtr};
 use x86::segmentation::SegmentSelector;

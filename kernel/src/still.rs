@@ -75,7 +75,10 @@ fn wait(others: u32, done: impl Fn() -> bool, meanwhile: impl Fn()) {
         meanwhile();
         if spin.turn() {
             let missing = others & !WAITING.load(Ordering::SeqCst);
-            assert!(clock::since(start) < DEADLINE_US, "the world does not stand still: {missing:#b}");
+            assert!(
+                clock::since(start) < DEADLINE_US,
+                "the world does not stand still: {missing:#b}"
+            );
         }
     }
 }

@@ -128,7 +128,10 @@ pub fn init() {
         }
         // SAFETY: the entry code above has 256 entries of 16 bytes.
         let handler = unsafe { &raw const vectors[vector] } as u64;
-        handler & 0xFFFF | u64::from(Selector::KE.0) << 16 | GATE_INTERRUPT << 32 | (handler >> 16) << 48
+        handler & 0xFFFF
+            | u64::from(Selector::KE.0) << 16
+            | GATE_INTERRUPT << 32
+            | (handler >> 16) << 48
     };
     // SAFETY: no other CPU runs yet, and this one's interrupts are off.
     unsafe { *IDT.0.get() = core::array::from_fn(gate) };

@@ -5,9 +5,9 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use alloc::sync::Arc;
 
 use super::context::Context;
+use crate::clock;
 use crate::proc::kproc;
 use crate::sched::{self, sleep, wakeup};
-use crate::clock;
 
 /// Runs `body(i)` in `n` processes and waits until all have ended. Process `i` is wired to
 /// `wired(i)`, or migrates.

@@ -58,7 +58,7 @@ fn with_descriptors(context: &Context, who: usize) -> u32 {
     splx(level);
     // They are loaded when the process is entered.
     sched::sched();
-    let mut limit = context.limit(300, 700);
+    let mut limit = context.limit(2000, 700);
     let mut rounds = 0;
     while limit.next() {
         rounds += 1;

@@ -61,6 +61,7 @@ const TESTS: &[Test] = &[
     Test::new("d1-kernel-code", kernel_code::run),
     Test::new("kmap", kmap::run),
     Test::new("user-pages", user_pages::run),
+    Test { name: "c3-checkmmu", needs: &[Fixes::C3], run: user_pages::checked },
     Test::new("descriptors", descriptors::run),
     Test { name: "segments", needs: &[Fixes::C1], run: segments::run },
     Test::new("c1-install-after-free", install_after_free::run),

@@ -9,9 +9,9 @@ use super::crew::{Barrier, crew};
 use super::device::Mapping;
 use crate::layout::{BY2LARGE, BY2PG, VPT};
 use crate::mach::machno;
+use crate::mmu;
 use crate::oracle::large_pages;
 use crate::probe::{self, Sight};
-use crate::mmu;
 
 /// What chooses entry 7 of the attribute table: in a page table entry, and in a directory entry of a
 /// large page (Intel SDM vol. 3, 11.12.3).
