@@ -3,6 +3,7 @@
 use mmu386::arch::Arch;
 use mmu386::error::{VmapError, VunmapError};
 use mmu386::patwc;
+use mmu386::shootdown;
 use mmu386::variant::Variant;
 use mmu386::vmap;
 use mmu386::vmapsync::vmapsync;
@@ -41,6 +42,16 @@ impl<V: Variant> Cpu<V> {
         let cached: Vec<Translation> = self.machine.cpu(self.id()).tlb.lookup(va).collect();
         for translation in cached {
             self.machine.judge(self.id(), translation, "uses its way");
+        }
+    }
+
+    /// The CPU takes part in shootdowns from here on, and may use VMAP.
+    pub fn go_online(&self) {
+        shootdown::online(self);
+        self.machine.cpu(self.id()).online = true;
+        let cached: Vec<Translation> = self.machine.cpu(self.id()).tlb.all().collect();
+        for translation in cached {
+            self.machine.judge(self.id(), translation, "is online and can go");
         }
     }
 
@@ -100,6 +111,9 @@ impl<V: Variant> super::Machine<V> {
             self.flushes[n].fetch_add(0);
             let ledger = self.ledger();
             let cpu = self.cpu(n);
+            if !cpu.online {
+                continue;
+            }
             let stale = cpu.tlb.all().find_map(|translation| {
                 ledger.fault(&translation).map(|fault| (translation, fault))
             });

@@ -227,6 +227,8 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn splhi(&self) -> Spl {
+        // The last moment at which an interrupt may arrive.
+        self.point();
         let mut cpu = self.machine.cpu(self.id());
         let level = if cpu.lo { Spl::Lo } else { Spl::Hi };
         cpu.lo = cpu.lo && self.faulty(Fault::SplhiIgnored);

@@ -75,6 +75,46 @@ impl<V: Variant> Cpu<V> {
         self.in_interrupt.set(false);
     }
 
+    /// Takes the interrupts of every CPU while nobody runs on it, until all scripts have ended.
+    pub(super) fn idle_everywhere(&self) {
+        let machine = &self.machine;
+        let mut quiet: Vec<Vec<(Word, u32)>> = vec![Vec::new(); machine.config.cpus];
+        loop {
+            let busy = machine.busy.load();
+            if busy == 0 {
+                return;
+            }
+            let mut seen = vec![(machine.busy.clone(), busy)];
+            let mut stirred = false;
+            for (n, quiet) in quiet.iter_mut().enumerate() {
+                let (ipi, vacant) = (&machine.ipi[n], &machine.vacant[n]);
+                // Looking costs no step: what comes later finds the watcher.
+                let nothing = |quiet: &[(Word, u32)]| {
+                    !quiet.is_empty() && quiet.iter().all(|(word, value)| word.now() == *value)
+                };
+                if vacant.now() == 0 {
+                    seen.push((vacant.clone(), 0));
+                } else if ipi.now() == 0 && nothing(quiet) {
+                    seen.extend(quiet.iter().cloned());
+                    seen.push((ipi.clone(), 0));
+                } else {
+                    stirred = true;
+                    if vacant.swap(0) == 1 {
+                        self.move_to(n);
+                        if !self.take_ipi() {
+                            let tick = self.take_tick();
+                            *quiet = if tick.wrote { Vec::new() } else { tick.read };
+                        }
+                        self.vacate();
+                    }
+                }
+            }
+            if !stirred {
+                self.wait_for_change(&seen);
+            }
+        }
+    }
+
     /// Waits until one of the words is not as seen \[M9\]. Interrupts are taken meanwhile if they are
     /// on; ticks come for ever, so one that would find nothing changed since the last is left out.
     pub(super) fn wait(&self, seen: &[(&Word, u32)]) {

@@ -18,12 +18,16 @@ pub struct Memory {
     tables: Vec<OnceLock<Vec<Word>>>,
     next_table: AtomicUsize,
     free: Mutex<Vec<Frame>>,
+    /// What the entries of a page are that was never given out before; 0 if pages are cleared
+    /// whenever they are given out.
+    leftover: u32,
 }
 
 impl Memory {
     /// Memory with a page directory and a private page table for each CPU. `ready` CPUs have theirs
-    /// as mmuinit leaves them; the others as the boot code does.
-    pub fn new(cpus: usize, ready: usize, pages: Pages) -> Self {
+    /// as mmuinit leaves them; the others as the boot code does. With `garbage`, pages from newpage
+    /// hold what a walker would take for user mappings.
+    pub fn new(cpus: usize, ready: usize, pages: Pages, garbage: bool) -> Self {
         let mut free: Vec<Frame> = (PAGES..FRAMES).rev().map(frame).collect();
         if pages == Pages::AboveTheWindow {
             free.rotate_left(FRAMES - HIGH);
@@ -32,6 +36,7 @@ impl Memory {
             tables: (0..FRAMES).map(|_| OnceLock::new()).collect(),
             next_table: AtomicUsize::new(TABLES),
             free: Mutex::new(free),
+            leftover: if garbage { device(7) | PTEUSER | PTEVALID } else { 0 },
         };
         for n in 0..cpus {
             memory.directory(n, n < ready);
@@ -89,11 +94,16 @@ impl Memory {
         Some(frame(number))
     }
 
-    /// A page, with garbage in it that a walker would take for user mappings.
+    /// A page, with whatever is in it.
     pub fn page(&self) -> Frame {
         let page = self.free.lock().expect("no panic while it is held").pop();
         let page = page.expect("a model takes fewer pages than the machine has");
-        self.fill(page, |_| (device(7) | PTEUSER | PTEVALID, Sharing::Owned));
+        self.fill(page, |_| (self.leftover, Sharing::Owned));
+        if self.leftover == 0 {
+            for index in 0..GEOMETRY.entries() {
+                self.entry(page, index).store(0);
+            }
+        }
         page
     }
 

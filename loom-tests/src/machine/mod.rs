@@ -5,6 +5,7 @@
 mod access;
 mod cpu;
 mod frames;
+mod inspect;
 mod interrupts;
 mod memory;
 mod schedule;
@@ -27,9 +28,8 @@ use std::sync::{Mutex, MutexGuard};
 use mmu386::arch::{Arch, WordName};
 use mmu386::gdt::{Descriptors, Selector};
 use mmu386::layout::{BY2PG, Frame, Geometry};
-use mmu386::shootdown;
 use mmu386::state::{Mach, Page, Proc, System};
-use mmu386::variant::Variant;
+use mmu386::variant::{Fixes, Variant};
 
 use crate::counterexample::{Counterexample, Log, Step};
 use crate::engine::{Sharing, Word, learnt};
@@ -89,15 +89,28 @@ pub struct Config {
     pub wait: Wait,
     /// Which pages newpage gives out first.
     pub pages: Pages,
-    /// CPUs that are up before the first step. The others are as their boot code leaves them: offline,
-    /// interrupts off, and not yet through mmuinit.
-    pub up: usize,
+    /// Where C4 is not repaired, newpage gives cleared pages, so that C4 does not strike before what
+    /// the model is about.
+    pub spare_c4: bool,
+    /// CPUs that are through mmuinit before the first step. The others are as their boot code leaves
+    /// them.
+    pub ready: usize,
+    /// CPUs that are online before the first step, with interrupts on.
+    pub online: usize,
 }
 
 impl Config {
-    /// All CPUs up, waits that rest, pages in the window.
+    /// All CPUs up, waits that rest, pages in the window, C4 spared.
     pub fn new(cpus: usize, procs: usize) -> Self {
-        Self { cpus, procs, wait: Wait::Park, pages: Pages::InTheWindow, up: cpus }
+        Self {
+            cpus,
+            procs,
+            wait: Wait::Park,
+            pages: Pages::InTheWindow,
+            spare_c4: true,
+            ready: cpus,
+            online: cpus,
+        }
     }
 }
 
@@ -122,6 +135,8 @@ struct CpuState {
     tlb: Tlb,
     lo: bool,
     up: Option<usize>,
+    /// It may use VMAP.
+    online: bool,
     registers: Registers,
 }
 
@@ -156,9 +171,8 @@ pub struct Machine<V: Variant> {
     ledger: Mutex<Ledger>,
     /// Device memory that user mode may reach.
     user_memory: Mutex<Vec<u32>>,
-    /// Pages that a user address led to, ever.
-    user_pages: Mutex<Vec<Frame>>,
-    /// Pages that neither the MMU code nor the page allocator has.
+    /// Pages that neither the MMU code nor the page allocator has: what user addresses have led to
+    /// since newpage gave it, and what models hold.
     held: Mutex<Vec<Frame>>,
     /// Local descriptor tables that were given back.
     freed_ldts: Mutex<Vec<u32>>,
@@ -219,14 +233,15 @@ fn kernel_stack(n: usize) -> u32 {
 }
 
 /// Top of the stack that a CPU idles on (`(ulong)m + BY2PG`).
-pub(crate) const IDLE_STACK: u32 = GEOMETRY.machaddr() + BY2PG;
+pub const IDLE_STACK: u32 = GEOMETRY.machaddr() + BY2PG;
 
 impl<V: Variant> Machine<V> {
     /// A machine whose CPUs are online on their own page directories, with interrupts on, running
     /// nothing, but for those that are not up yet. `fault` is put in once set-up is over.
     pub fn boot(config: Config) -> Booted<V> {
         learnt::set_up_from_here();
-        let memory = Memory::new(config.cpus, config.up, config.pages);
+        let garbage = !config.spare_c4 || V::FIXES.has(Fixes::C4);
+        let memory = Memory::new(config.cpus, config.ready, config.pages, garbage);
         let word = |what, n, value| Word::new(WordName::Other(what, n), value, Sharing::Shared);
         let machine = Rc::new(Self {
             config,
@@ -244,6 +259,7 @@ impl<V: Variant> Machine<V> {
                         tlb: Tlb::default(),
                         lo: false,
                         up: None,
+                        online: false,
                         registers: Registers { pat: PAT_AT_RESET, ..Registers::default() },
                     })
                 })
@@ -251,7 +267,7 @@ impl<V: Variant> Machine<V> {
             ipi: (0..config.cpus).map(|n| word("pending IPI", n, 0)).collect(),
             flushes: (0..config.cpus).map(|n| word("flushes", n, 0)).collect(),
             vacant: (0..config.cpus)
-                .map(|n| word("vacancy", n, u32::from(n < config.up)))
+                .map(|n| word("vacancy", n, u32::from(n < config.online)))
                 .collect(),
             palloc: word("page allocator", 0, 0),
             busy: word("unfinished work", 0, 0),
@@ -260,16 +276,17 @@ impl<V: Variant> Machine<V> {
             log: Log::default(),
             ledger: Mutex::new(Ledger::default()),
             user_memory: Mutex::default(),
-            user_pages: Mutex::default(),
             held: Mutex::default(),
             freed_ldts: Mutex::default(),
         });
         let witness: Rc<dyn Witness> = Rc::new(machine.clone());
         CURRENT.with(|current| *current.borrow_mut() = Rc::downgrade(&witness));
-        for n in 0..config.up {
+        for n in 0..config.ready {
             machine.cpu(n).registers.pat = PAT_AFTER_MMUINIT;
+        }
+        for n in 0..config.online {
             let cpu = Cpu::new(machine.clone(), n);
-            shootdown::online(&cpu);
+            cpu.go_online();
             cpu.spllo();
         }
         Booted { machine, _witness: witness }
@@ -296,61 +313,4 @@ impl<V: Variant> Machine<V> {
 pub struct Booted<V: Variant> {
     machine: Rc<Machine<V>>,
     _witness: Rc<dyn Witness>,
-}
-
-/// What an auditor may look at, without being part of the execution.
-impl<V: Variant> Machine<V> {
-    /// Number of CPUs.
-    pub fn cpus(&self) -> usize {
-        self.config.cpus
-    }
-
-    /// Number of process slots.
-    pub fn processes(&self) -> usize {
-        self.config.procs
-    }
-
-    /// An entry's value now.
-    pub fn peek(&self, frame: Frame, index: usize) -> u32 {
-        self.memory.entry(frame, index).now()
-    }
-
-    /// The pages of a list that starts at `first`. Ends when the list does, or goes round.
-    fn list(&self, first: Option<Frame>) -> Vec<Frame> {
-        let mut pages = Vec::new();
-        let mut next = first;
-        while let Some(page) = next {
-            pages.push(page);
-            if pages.len() > frames::FRAMES {
-                break;
-            }
-            next = self.pages[page.number() - frames::PAGES].next.peek();
-        }
-        pages
-    }
-
-    /// The pool of a CPU, and its count.
-    pub fn pool(&self, n: usize) -> (Vec<Frame>, usize) {
-        let mach = &self.machs[n];
-        (self.list(mach.pdbpool.peek()), mach.pdbcnt.peek() as usize)
-    }
-
-    /// The pages that a process holds, and as what.
-    pub fn pages_of(&self, n: usize) -> Vec<(Frame, &'static str)> {
-        let proc = &self.procs[n];
-        let pdb = proc.mmupdb.peek().map(|page| (page, "the pdb"));
-        let used = self.list(proc.mmuused.peek()).into_iter().map(|page| (page, "in use"));
-        let free = self.list(proc.mmufree.peek()).into_iter().map(|page| (page, "kept"));
-        pdb.into_iter().chain(used).chain(free).collect()
-    }
-
-    /// How many pages there are for page directories and user page tables.
-    pub fn all_pages(&self) -> usize {
-        frames::FRAMES - frames::PAGES
-    }
-
-    /// The pages that the page allocator has.
-    pub fn free_pages(&self) -> Vec<Frame> {
-        self.memory.free_pages()
-    }
 }

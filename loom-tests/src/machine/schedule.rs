@@ -24,7 +24,7 @@ impl<V: Variant> Cpu<V> {
 
     /// The process leaves the CPU, which idles with interrupts on. Returns the process, if there was
     /// one.
-    fn leave(&self) -> Option<usize> {
+    pub(super) fn leave(&self) -> Option<usize> {
         let machine = &self.machine;
         let cpu = self.id();
         let up = machine.cpu(cpu).up?;

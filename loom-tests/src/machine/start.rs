@@ -30,18 +30,33 @@ pub struct Script<V: Variant> {
     preempts: usize,
     /// Process that has no CPU yet.
     ready: Option<usize>,
+    /// Stands for all CPUs that processes leave.
+    idles: bool,
     body: Option<Body<V>>,
 }
 
 impl<V: Variant> Script<V> {
     /// Starts on `cpu`, in whatever process that CPU runs, and does `body`.
     pub fn new(cpu: usize, body: impl FnOnce(&Cpu<V>) + 'static) -> Self {
-        Self { cpu, ticks: 0, wakes: 0, preempts: 0, ready: None, body: Some(Box::new(body)) }
+        Self {
+            cpu,
+            ticks: 0,
+            wakes: 0,
+            preempts: 0,
+            ready: None,
+            idles: false,
+            body: Some(Box::new(body)),
+        }
     }
 
     /// Does nothing on `cpu` but take interrupts.
     pub fn rest(cpu: usize) -> Self {
-        Self { cpu, ticks: 0, wakes: 0, preempts: 0, ready: None, body: None }
+        Self { cpu, ticks: 0, wakes: 0, preempts: 0, ready: None, idles: false, body: None }
+    }
+
+    /// Takes interrupts on every CPU that nobody runs on at the time.
+    pub fn idle() -> Self {
+        Self { idles: true, ..Self::rest(0) }
     }
 
     /// Runs process `proc` as soon as a CPU is free for it, and does `body`.
@@ -59,6 +74,12 @@ impl<V: Variant> Script<V> {
     /// has work.
     pub fn dozing(mut self) -> Self {
         self.wakes = 1;
+        self
+    }
+
+    /// As [`dozing`](Self::dozing), and it wakes on any of so many CPUs.
+    pub fn dozing_among(mut self, cpus: usize) -> Self {
+        self.wakes = cpus;
         self
     }
 
@@ -86,21 +107,21 @@ impl<V: Variant> Booted<V> {
         self.cpu(0).store(&self.machine.procs[n].state, 1);
     }
 
-    /// The machine, for what models keep of it.
-    pub fn machine(&self) -> &Rc<Machine<V>> {
-        &self.machine
-    }
-
     /// Lets CPU `n` run process `n`, without a page directory of its own as yet.
     pub fn run_process(&self, n: usize) {
-        let cpu = self.cpu(n);
+        self.run_on(n, n);
+    }
+
+    /// Lets CPU `cpu` run process `n`.
+    pub fn run_on(&self, cpu: usize, n: usize) {
+        let handle = self.cpu(cpu);
         let proc = &self.machine.procs[n];
-        cpu.store(&proc.state, 1);
-        let level = cpu.splhi();
-        self.machine.cpu(n).up = Some(n);
-        self.machine.vacant[n].swap(0);
-        mmuenter(&cpu, proc);
-        cpu.splx(level);
+        handle.store(&proc.state, 1);
+        let level = handle.splhi();
+        self.machine.cpu(cpu).up = Some(n);
+        self.machine.vacant[cpu].swap(0);
+        mmuenter(&handle, proc);
+        handle.splx(level);
     }
 
     /// Ends set-up and explores the scripts. A CPU whose script has ended goes on taking interrupts
@@ -125,7 +146,11 @@ impl<V: Variant> Booted<V> {
                 if let Some(proc) = script.ready {
                     cpu.enter(proc, true);
                 }
-                follow(&cpu, script.body);
+                if script.idles {
+                    cpu.idle_everywhere();
+                } else {
+                    follow(&cpu, script.body);
+                }
                 if cpu.machine.present.fetch_sub(1, Relaxed) == 1 {
                     audit::at_end(&cpu.machine);
                 }

@@ -67,8 +67,8 @@ fn memory(entry: u32, pat: u32) -> u8 {
 impl fmt::Display for Translation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x} -> {:#x}", self.va, self.pa)?;
-        if self.memory & 4 != 0 {
-            write!(f, " (memory type {})", self.memory)?;
+        if self.memory != 0 {
+            write!(f, " (type {})", self.memory)?;
         }
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! Addresses of the kernel: the window, TMPADDR, KMAP and the VPT.
 
-use mmu386::arch::Arch;
 use mmu386::layout::{BY2PG, BY2WD, Frame};
 use mmu386::variant::Variant;
 

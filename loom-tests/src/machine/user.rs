@@ -1,10 +1,12 @@
 //! User memory: what programs do with it, and what must not be reached any more.
 
+use std::sync::MutexGuard;
+
 use mmu386::arch::Arch;
 use mmu386::entry::{Entry, PTEUSER, PTEVALID, PTEWRITE};
 use mmu386::error::PutmmuError;
 use mmu386::layout::{BY2PG, Frame};
-use mmu386::state::{DEAD, Proc};
+use mmu386::state::DEAD;
 use mmu386::switch::mmuleave;
 use mmu386::user::{fault_begins, mmurelease, putmmu};
 use mmu386::variant::Variant;
@@ -35,6 +37,23 @@ impl<V: Variant> Cpu<V> {
     pub fn taken_from_user(&self, pa: u32) {
         self.machine.user_memory().retain(|&known| known != pa);
         self.machine.expect_no_user_reaches();
+    }
+
+    /// A page that newpage gave is the model's, until it is given back.
+    pub fn hold(&self, page: Frame) {
+        self.machine.held().push(page);
+    }
+
+    /// The process needs its CPU no more, and lives on.
+    pub fn finish(&self) {
+        self.stop();
+        self.gone.set(true);
+    }
+
+    /// The process leaves its CPU in set-up, and waits for one.
+    pub fn stop(&self) {
+        self.leave();
+        self.vacate();
     }
 
     /// Sleeps for as long as the explorer likes, while its CPU idles and takes interrupts, and wakes
@@ -70,15 +89,15 @@ impl<V: Variant> Cpu<V> {
 }
 
 impl<V: Variant> Machine<V> {
-    fn user_memory(&self) -> std::sync::MutexGuard<'_, Vec<u32>> {
+    fn user_memory(&self) -> MutexGuard<'_, Vec<u32>> {
         self.user_memory.lock().expect("no panic while it is held")
     }
 
     /// CPU `n` has stored an entry that maps a user page.
     pub(super) fn mapped_user(&self, n: usize, value: u32) {
         let frame = Entry(value).frame();
-        if is_page(frame) {
-            self.user_pages.lock().expect("no panic while it is held").push(frame);
+        if is_page(frame) && !self.held().contains(&frame) {
+            self.held().push(frame);
         }
         self.judge_user(n, "can go");
     }
@@ -94,13 +113,20 @@ impl<V: Variant> Machine<V> {
                 );
             }
         }
-        let was_user = self.user_pages.lock().expect("no panic while it is held").contains(&frame);
-        if was_user {
+        let before = self.held().len();
+        self.held().retain(|page| *page != frame);
+        if self.held().len() != before {
             for n in 0..self.config.cpus {
                 self.flushes[n].fetch_add(0);
                 self.expect_not_reached(n, frame);
             }
         }
+    }
+
+    /// Pages that neither the MMU code nor the page allocator has: what user addresses have led to
+    /// since newpage gave it, and what models hold.
+    pub(super) fn held(&self) -> MutexGuard<'_, Vec<Frame>> {
+        self.held.lock().expect("no panic while it is held")
     }
 
     fn expect_not_reached(&self, n: usize, frame: Frame) {
@@ -128,10 +154,5 @@ impl<V: Variant> Machine<V> {
             self.flushes[n].fetch_add(0);
             self.judge_user(n, "can go");
         }
-    }
-
-    /// The record of a process.
-    pub fn process(&self, n: usize) -> &Proc<Cpu<V>> {
-        &self.procs[n]
     }
 }

@@ -26,7 +26,8 @@ impl<V: Variant> Machine<V> {
     pub(super) fn judge(&self, n: usize, translation: Translation, how: &str) {
         let Translation { va, pa, .. } = translation;
         let fault = if GEOMETRY.in_vmap(va) {
-            self.ledger().fault(&translation)
+            // What a CPU has cached before it is online goes as it comes online, or is found then.
+            if self.cpu(n).online { self.ledger().fault(&translation) } else { None }
         } else if GEOMETRY.in_user(va) {
             self.user_fault(pa)
         } else {

@@ -11,10 +11,11 @@ use crate::machine::{Booted, Config, Fault, Machine, Script, Wait, device};
 use crate::oracle::Property::{L1, V1};
 
 const STALE_IDLE: Break = Break::new(V1, "its TLB; the CPU is idle");
-const STALE: Break = Break::new(V1, "(its TLB");
-const OWN_FLAG: Break = Break::new(L1, "cpu 0 for MACHP(0)->flushmmu to leave 0x1");
+pub(super) const STALE: Break = Break::new(V1, "(its TLB");
+pub(super) const OWN_FLAG: Break = Break::new(L1, "cpu 0 for MACHP(0)->flushmmu to leave 0x1");
 const OWN_ANSWER: Break = Break::new(L1, "cpu 0 for MACHP(0)->flushed to leave");
-const OTHERS_ANSWER: Break = Break::new(L1, "cpu 0 for MACHP(1)->flushed to leave");
+pub(super) const OTHERS_ANSWER: Break = Break::new(L1, "cpu 0 for MACHP(1)->flushed to leave");
+pub(super) const OTHERS_FLAG: Break = Break::new(L1, "cpu 0 for MACHP(1)->flushmmu to leave");
 const NO_FLUSH: Mutant = Mutant::On(Fault::Cr3KeepsTlb, STALE);
 
 pub(super) fn models() -> Vec<Model> {
@@ -50,7 +51,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "One CPU unmaps a page; another is idle, but its interrupt handlers have used the page.",
             seed: Some(STALE_IDLE),
-            upstream: None,
+            upstream: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
             bounds: [Some(3), None],
             body: for_variant!(idle_cpu),
@@ -62,7 +63,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "Two CPUs unmap a page each that both have used; each must serve the other while it waits.",
             seed: Some(STALE),
-            upstream: None,
+            upstream: Some(STALE),
             mutants: &[Mutant::Without("a4", STALE), NO_FLUSH],
             bounds: [Some(3), Some(2)],
             body: for_variant!(two_unmappers),
@@ -74,7 +75,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 3,
             about: "One CPU unmaps a page that a running CPU and an idle CPU have used.",
             seed: Some(STALE_IDLE),
-            upstream: None,
+            upstream: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
             bounds: [Some(2), Some(2)],
             body: for_variant!(three_cpus_one_unmapper),
@@ -86,7 +87,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 3,
             about: "Two CPUs unmap a page each that an idle third CPU and they themselves have used.",
             seed: Some(STALE_IDLE),
-            upstream: None,
+            upstream: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
             bounds: [Some(2), Some(1)],
             body: for_variant!(three_cpus_two_unmappers),
@@ -111,7 +112,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "Two CPUs unmap a page each with interrupts off, so that neither takes the other's \
                     IPI; each answers the other by asking.",
             seed: Some(OWN_FLAG),
-            upstream: None,
+            upstream: Some(STALE_IDLE),
             mutants: &[Mutant::Without("b1", OWN_ANSWER)],
             bounds: [Some(3), Some(3)],
             body: for_variant!(two_unmappers_interrupts_off),
@@ -124,7 +125,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One CPU unmaps a page while it holds a lock that the other spins on with interrupts off. \
                     On Seed B1 strikes first: what breaks there is the caller's wait for itself.",
             seed: Some(OWN_FLAG),
-            upstream: None,
+            upstream: Some(OTHERS_FLAG),
             mutants: &[Mutant::Without("b2", OTHERS_ANSWER)],
             bounds: [Some(4), None],
             body: for_variant!(unmap_while_holding_a_lock),
@@ -136,7 +137,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "CPU 0 unmaps a page before it runs any process; another CPU has used the page.",
             seed: Some(STALE),
-            upstream: None,
+            upstream: Some(STALE),
             mutants: &[Mutant::Without("a7", STALE), NO_FLUSH],
             bounds: [None, None],
             body: for_variant!(early_boot),
@@ -155,7 +156,7 @@ pub(super) fn machine<V: Variant>(cpus: usize, running: usize, wait: Wait) -> Bo
 }
 
 /// Maps a page of device `n` and lets every CPU use it, so that each may have it cached.
-fn page_in_use<V: Variant>(machine: &Booted<V>, cpus: usize, n: u32) -> u32 {
+pub(super) fn page_in_use<V: Variant>(machine: &Booted<V>, cpus: usize, n: u32) -> u32 {
     let va = machine.cpu(0).vmap(device(n), BY2PG).expect("VMAP is empty");
     for cpu in 0..cpus {
         assert!(machine.cpu(cpu).touch(va), "the page is mapped");

@@ -1,8 +1,14 @@
 //! The models: what the CPUs do, which property is at stake, and what is expected of each variant.
 
 mod arithmetic;
+mod boot;
+mod combining;
 mod handshake;
+mod life;
+mod locks;
+mod pagerefs;
 mod pool;
+mod segments;
 mod vmap;
 
 use clap::ValueEnum;
@@ -140,10 +146,21 @@ use for_variant;
 
 /// Every model, in the order in which a newcomer would want to read them.
 pub fn all() -> Vec<Model> {
-    [handshake::models(), vmap::models(), pool::models(), arithmetic::models()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        handshake::models(),
+        vmap::models(),
+        combining::models(),
+        segments::models(),
+        pool::models(),
+        life::models(),
+        locks::models(),
+        boot::models(),
+        arithmetic::models(),
+        pagerefs::models(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// What a model is expected to say of a variant.

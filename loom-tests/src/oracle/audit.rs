@@ -40,13 +40,16 @@ pub fn at_end<V: Variant>(machine: &Machine<V>) {
     }
     for n in 0..machine.processes() {
         for (page, list) in machine.pages_of(n) {
-            once(page, format!("{list} of process {n}"));
+            once(page, format!("held as {list}"));
         }
     }
     for page in machine.free_pages() {
         once(page, "free".into());
     }
-    let lost = machine.all_pages() - seen.len();
+    for page in machine.held_pages() {
+        once(page, "a process's memory".into());
+    }
+    let lost = machine.all_pages().len() - seen.len();
     if lost != 0 {
         broken(Property::P1, &format!("{lost} pages are on no list"));
     }

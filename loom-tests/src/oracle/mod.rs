@@ -32,6 +32,8 @@ pub enum Property {
     T1,
     /// Kernel code cannot be written.
     R1,
+    /// A CPU has the segments of the process that it runs.
+    S1,
     /// Every wait ends.
     L1,
     /// Bad input is an error, and changes nothing.
@@ -56,6 +58,7 @@ impl Property {
             Self::K1 => "K1",
             Self::T1 => "T1",
             Self::R1 => "R1",
+            Self::S1 => "S1",
             Self::L1 => "L1",
             Self::E1 => "E1",
             Self::E2 => "E2",

@@ -1,0 +1,164 @@
+//! What models and oracles may look at, without being part of the execution.
+
+use mmu386::entry::{Entry, PTEGLOBAL, PTEVALID, PTEWRITE};
+use mmu386::layout::{BY2PG, Frame};
+use mmu386::pagerefs::Holder;
+use mmu386::variant::Variant;
+
+use super::frames::{FRAMES, PAGES, TEXT, frame, mach_page, mach_pdb, private_table};
+use super::{Cpu, GEOMETRY, Machine, Registers, Translation};
+use crate::engine::Word;
+
+impl<V: Variant> Machine<V> {
+    /// Number of CPUs.
+    pub fn cpus(&self) -> usize {
+        self.config.cpus
+    }
+
+    /// Number of process slots.
+    pub fn processes(&self) -> usize {
+        self.config.procs
+    }
+
+    /// An entry's value now.
+    pub fn peek(&self, frame: Frame, index: usize) -> u32 {
+        self.memory.entry(frame, index).now()
+    }
+
+    /// The pages of a list that starts at `first`. Ends when the list does, or goes round.
+    fn list(&self, first: Option<Frame>) -> Vec<Frame> {
+        let mut pages = Vec::new();
+        let mut next = first;
+        while let Some(page) = next {
+            pages.push(page);
+            if pages.len() > FRAMES {
+                break;
+            }
+            next = self.pages[page.number() - PAGES].next.peek();
+        }
+        pages
+    }
+
+    /// The pool of a CPU, and its count.
+    pub fn pool(&self, n: usize) -> (Vec<Frame>, usize) {
+        let mach = &self.machs[n];
+        (self.list(mach.pdbpool.peek()), mach.pdbcnt.peek() as usize)
+    }
+
+    /// The pages that a process holds, and as what.
+    pub fn pages_of(&self, n: usize) -> Vec<(Frame, Holder)> {
+        let proc = &self.procs[n];
+        let pdb = proc.mmupdb.peek().map(|page| (page, Holder::Pdb(n)));
+        let kmaptable = proc.kmaptable.peek().map(|page| (page, Holder::Kmaptable(n)));
+        let used =
+            self.list(proc.mmuused.peek()).into_iter().map(|page| (page, Holder::Mmuused(n)));
+        let free =
+            self.list(proc.mmufree.peek()).into_iter().map(|page| (page, Holder::Mmufree(n)));
+        pdb.into_iter().chain(kmaptable).chain(used).chain(free).collect()
+    }
+
+    /// All pages that newpage gives out, in the order of their numbers.
+    pub fn all_pages(&self) -> Vec<Frame> {
+        (PAGES..FRAMES).map(frame).collect()
+    }
+
+    /// The pages that the page allocator has.
+    pub fn free_pages(&self) -> Vec<Frame> {
+        self.memory.free_pages()
+    }
+
+    /// The pages that neither it nor the MMU code has.
+    pub fn held_pages(&self) -> Vec<Frame> {
+        self.held().clone()
+    }
+
+    /// What a CPU's private page table and its own page directory hold apart from VMAP, with the CPU
+    /// itself taken out.
+    fn skeleton(&self, n: usize) -> Vec<u32> {
+        let private = (0..GEOMETRY.entries()).map(|index| self.peek(private_table(n), index));
+        let own = [GEOMETRY.kmap, GEOMETRY.vpt, GEOMETRY.kzero];
+        let own = own.into_iter().map(|index| self.peek(mach_pdb(n), index));
+        private.chain(own).collect()
+    }
+}
+
+impl<V: Variant> Cpu<V> {
+    /// An entry's value now.
+    pub fn peek(&self, frame: Frame, index: usize) -> u32 {
+        self.machine.peek(frame, index)
+    }
+
+    /// What this CPU's descriptor registers hold.
+    pub fn registers(&self) -> Registers {
+        self.machine.cpu(self.id()).registers
+    }
+
+    /// Local descriptor tables that were given back.
+    pub fn freed_ldts(&self) -> Vec<u32> {
+        self.machine.freed_ldts.lock().expect("no panic while it is held").clone()
+    }
+
+    /// All pages that newpage gives out, in the order of their numbers.
+    pub fn all_pages(&self) -> Vec<Frame> {
+        self.machine.all_pages()
+    }
+
+    /// Which pages the MMU code holds, and as what.
+    pub fn holders(&self) -> Vec<(Frame, Holder)> {
+        let machine = &self.machine;
+        let procs = (0..machine.processes()).flat_map(|n| machine.pages_of(n));
+        let pools = (0..machine.cpus()).flat_map(|n| {
+            machine.pool(n).0.into_iter().map(move |page| (page, Holder::Pdbpool(n)))
+        });
+        procs.chain(pools).collect()
+    }
+
+    /// A way in which this CPU could write kernel code, by what it has cached or can walk.
+    pub fn writes_text(&self) -> Option<Translation> {
+        let n = self.id();
+        TEXT.map(|number| GEOMETRY.kzero_base() + number as u32 * BY2PG).find_map(|va| {
+            let cached: Vec<Translation> = self.machine.cpu(n).tlb.lookup(va).collect();
+            cached.into_iter().chain(self.machine.walk_now(n, va)).find(|t| t.write)
+        })
+    }
+
+    /// Whether this CPU's page directory and private page table hold what set-up gives to CPUs that
+    /// are through mmuinit in models of other things.
+    pub fn memory_is_as_mmuinit_leaves_it(&self) -> bool {
+        let n = self.id();
+        let bits = PTEGLOBAL | PTEVALID;
+        let private = (0..GEOMETRY.entries()).map(|index| {
+            let is_mach = index == GEOMETRY.ptx(GEOMETRY.mach);
+            let shown = if is_mach { mach_page(n) } else { frame(index) };
+            let write = if TEXT.contains(&index) { 0 } else { PTEWRITE };
+            shown.pa() | write | bits
+        });
+        let own =
+            [0, mach_pdb(n).pa() | PTEWRITE | PTEVALID, private_table(n).pa() | PTEWRITE | bits];
+        self.machine.skeleton(n).into_iter().eq(private.chain(own))
+    }
+
+    /// Makes the page directory and the private page table of CPU `n`, which is not up yet, from this
+    /// CPU's, as a kernel's start of another CPU does.
+    pub fn prepare(&self, n: usize) {
+        let memory = &self.machine.memory;
+        let copy = |from: &Word, to: &Word, value: u32| {
+            from.load();
+            to.store(value);
+        };
+        for index in 0..GEOMETRY.entries() {
+            let (from, to) = (
+                memory.entry(private_table(self.id()), index),
+                memory.entry(private_table(n), index),
+            );
+            let own = index == GEOMETRY.ptx(GEOMETRY.mach);
+            let page = if own { mach_page(n) } else { Entry(from.now()).frame() };
+            copy(from, to, page.pa() | from.now() & (BY2PG - 1));
+            let (from, to) =
+                (memory.entry(mach_pdb(self.id()), index), memory.entry(mach_pdb(n), index));
+            let table = index == GEOMETRY.kzero;
+            let named = if table { private_table(n) } else { Entry(from.now()).frame() };
+            copy(from, to, named.pa() | from.now() & (BY2PG - 1));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! countpagerefs: who holds which page.
+
+use mmu386::arch::Arch;
+use mmu386::kmap::{kmap, kunmap};
+use mmu386::layout::Frame;
+use mmu386::pagerefs::{Holder, Pass, Said, countpagerefs};
+use mmu386::switch::flushmmu;
+use mmu386::variant::Variant;
+
+use super::{Break, Model, Mutant, for_variant};
+use crate::machine::{Config, Cpu, GEOMETRY, Machine, Script, device};
+use crate::oracle::Property::P3;
+use crate::oracle::broken;
+
+const HALF: Break = Break::new(P3, "are not named");
+
+pub(super) fn models() -> Vec<Model> {
+    vec![Model {
+        name: "page-references",
+        property: P3,
+        hazard: "D2",
+        cpus: 1,
+        about: "A process with a page directory, page tables of each kind and a KMAP is counted, and so is \
+                a page directory in the pool; then the list is printed.",
+        seed: Some(HALF),
+        upstream: Some(HALF),
+        mutants: &[Mutant::Without("d2", HALF)],
+        bounds: [None, None],
+        body: for_variant!(page_references),
+    }]
+}
+
+fn page_references<V: Variant>() {
+    let machine = Machine::<V>::boot(Config::new(1, 2));
+    // The first process leaves its page directory in the pool.
+    machine.run_process(0);
+    let first = machine.cpu(0);
+    first.map_user(0, device(0)).expect("nobody flushes");
+    first.die();
+    machine.run_on(0, 1);
+    machine.start(vec![Script::new(0, |cpu| {
+        let mut pages = vec![cpu.newpage()];
+        cpu.hold(pages[0]);
+        kunmap(cpu, kmap(cpu, pages[0]).expect("there are slots"));
+        for slot in 0..GEOMETRY.vmap {
+            cpu.map_user(GEOMETRY.base(slot), device(0)).expect("nobody flushes");
+        }
+        flushmmu(cpu);
+        cpu.map_user(0, device(0)).expect("nobody flushes");
+        pages = cpu.all_pages();
+        check(cpu, &pages);
+    })]);
+}
+
+/// Both passes must say what the lists hold, which the machine reads for itself.
+fn check<V: Variant>(cpu: &Cpu<V>, pages: &[Frame]) {
+    let mut refs = vec![0; pages.len()];
+    let held = cpu.holders();
+    let in_pools = held.iter().filter(|(_, holder)| matches!(holder, Holder::Pdbpool(_))).count();
+    let mut said = Vec::new();
+    countpagerefs(cpu, &mut refs, Pass::Count, |what| said.push(what));
+    let counted = [
+        Said::InProcs(held.len() - in_pools),
+        Said::InPools(in_pools),
+        Said::Mach { cpu: 0, pdballoc: 2, pdbfree: 1 },
+    ];
+    if said != counted {
+        broken(P3, &format!("counted {said:?} instead of {counted:?}"));
+    }
+    for (number, page) in pages.iter().enumerate() {
+        let is_held = u32::from(held.iter().any(|(held, _)| held == page));
+        if refs[number] != is_held {
+            let pa = page.pa();
+            broken(P3, &format!("page {pa:#x} was counted {} times", refs[number]));
+        }
+    }
+    said.clear();
+    countpagerefs(cpu, &mut refs, Pass::Print, |what| said.push(what));
+    let missing: Vec<_> =
+        held.iter().filter(|(page, holder)| !said.contains(&Said::Holds(*page, *holder))).collect();
+    if !missing.is_empty() {
+        broken(P3, &format!("{} of {} pages are not named", missing.len(), held.len()));
+    }
+    if said.len() != held.len() {
+        broken(P3, &format!("{} lines for {} pages", said.len(), held.len()));
+    }
+}
