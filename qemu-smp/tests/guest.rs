@@ -70,6 +70,18 @@ fn four_cpus_are_online_within_2_seconds() {
     assert!(microseconds < 2_000_000, "{microseconds} us");
 }
 
+/// The kernel's own test says so, too; this one does not take its word for it.
+#[test]
+fn every_function_of_mmu_c_runs_in_the_kernel() {
+    let (status, report) = boot(&["--smp", "4"]);
+    assert_eq!(status, Some(0), "{report:#}");
+    let ran = report["said"]["functions"].as_array().unwrap();
+    for function in mmu386::function::Function::ALL {
+        let name = function.name();
+        assert!(ran.iter().any(|known| known == name), "{name} did not run: {ran:?}");
+    }
+}
+
 /// The control: a soak that cannot see Seed break would prove nothing about Fixed.
 #[test]
 fn seed_is_seen_to_break_on_4_cpus() {
