@@ -185,6 +185,13 @@ impl Memory {
         self.number(page).map_or(0, |n| self.allocator.lock().taken[n])
     }
 
+    /// Whether a page has not been given back since it had been given out so often.
+    pub fn is_taken_since(&self, page: Frame, taken: usize) -> bool {
+        let allocator = self.allocator.lock();
+        // One look at both: between two, the page may come back and be given out again.
+        self.number(page).is_some_and(|n| !allocator.is_free[n] && allocator.taken[n] == taken)
+    }
+
     /// Takes the page that was given back last, or one of the few before it.
     pub fn take(&self, depth: usize) -> Option<Frame> {
         let mut allocator = self.allocator.lock();

@@ -82,7 +82,7 @@ impl<const N: usize> Known<N> {
 
 /// Whether a page has not been given back since it was seen.
 fn is_current<V: Variant>(machine: &Machine<V>, (page, taken): Seen) -> bool {
-    taken == machine.memory.times_taken(page) && !machine.memory.is_free(page)
+    machine.memory.is_taken_since(page, taken)
 }
 
 impl<V: Variant, const N: usize> Shared<V, N> {

@@ -314,17 +314,19 @@ impl<V: Variant> World<V> {
         let va = mapping.address(if page % 3 == 0 { last } else { page.min(last) });
         let before = self.reference.lock().expected(va);
         let found = cpu.touch(va, write);
-        let after = self.reference.lock().expected(va);
+        // One look at both: between two, a vmap may return.
+        let (after, is_asked) = {
+            let reference = self.reference.lock();
+            (reference.expected(va), found.is_ok_and(|pa| reference.is_asked(pa)))
+        };
         let right = match (after, found) {
             // Somebody else changed it meanwhile.
             _ if before != after => true,
             (Expected::Leads(pa), found) => found == Ok(pa),
             // Its addresses may be another's before its vunmap has returned.
-            (Expected::Maybe(pa), Ok(found)) => {
-                found == pa || self.reference.lock().is_asked(found)
-            }
+            (Expected::Maybe(pa), Ok(found)) => found == pa || is_asked,
+            (Expected::Nowhere, Ok(_)) => is_asked,
             (Expected::Maybe(_) | Expected::Nowhere, Err(_)) => true,
-            (Expected::Nowhere, Ok(pa)) => self.reference.lock().is_asked(pa),
         };
         if !right {
             let id = cpu.id();
