@@ -19,8 +19,8 @@ const READS: u32 = 400;
 
 /// How long all of it goes on.
 const MILLISECONDS: u64 = 600;
-/// How long a process without descriptors waits for a tick.
-const SPIN_US: u64 = 3_000;
+/// How long a process without descriptors goes on: longer than a tick.
+const SPIN_US: u64 = 11_000;
 
 const MISSING: &str = "a process cannot load a descriptor of its own";
 const OTHER: &str = "a process reads another memory than its descriptor's";
@@ -64,12 +64,12 @@ fn with_descriptors(context: &Context, who: usize) -> u32 {
     // They are loaded when the process is entered.
     sched::sched();
     let mut limit = context.limit(u32::MAX, MILLISECONDS);
-    let mut rounds = 0;
+    let mut rounds = 0u32;
     while limit.next() {
         rounds += 1;
         judge(context, Selector::new(PROCSEG0 + index, 0), values[0]);
         judge(context, local(1), values[1]);
-        if rounds % 4 == 0 {
+        if rounds.is_multiple_of(512) {
             sched::sched();
         }
     }
