@@ -131,9 +131,9 @@ pub fn count() -> u32 {
     AUDITS.load(Ordering::Relaxed)
 }
 
-/// What is not as it must be, on a machine that stands still for it. A process may be anywhere within
-/// a fault in a segment, and what it takes then is noted only afterwards: meanwhile the properties of
-/// pages are left out.
+/// What is not as it must be, on a machine that stands still for it. What a process takes within a call
+/// of a segment is noted only afterwards: while one is in such a call, the properties of pages are left
+/// out.
 ///
 /// Called by a process with interrupts on and no lock held.
 pub fn audit() -> Vec<Violation> {
@@ -149,7 +149,7 @@ pub fn audit() -> Vec<Violation> {
             Property::K1,
             Property::T1,
         ];
-        let only: &[Property] = if mmu::faulting() { &some } else { &Property::ALL };
+        let only: &[Property] = if mmu::in_segments() { &some } else { &Property::ALL };
         book::with(|ledger| auditor::audit_only(&Still, ledger, only))
     })
 }

@@ -194,12 +194,20 @@ pub fn kunmap(va: usize) {
     });
 }
 
-/// Processes that are in a fault in a segment.
-static FAULTING: AtomicU32 = AtomicU32::new(0);
+/// Processes that are in a call of a segment.
+static IN_SEGMENTS: AtomicU32 = AtomicU32::new(0);
 
-/// Whether some process is in a fault in a segment, and may have a page that is not in the book.
-pub fn faulting() -> bool {
-    FAULTING.load(Ordering::SeqCst) != 0
+/// Whether some process is in a call of a segment: it may have several pages in hand, and some that
+/// are not in the book.
+pub fn in_segments() -> bool {
+    IN_SEGMENTS.load(Ordering::SeqCst) != 0
+}
+
+fn in_segment<R>(work: impl FnOnce() -> R) -> R {
+    IN_SEGMENTS.fetch_add(1, Ordering::SeqCst);
+    let result = busy(work);
+    IN_SEGMENTS.fetch_sub(1, Ordering::SeqCst);
+    result
 }
 
 /// The process that calls takes a fault at `va`, in a segment. Returns the page that it sees there
@@ -208,13 +216,10 @@ pub fn fault<const N: usize>(
     segment: &Segment<Pc, N>,
     va: usize,
 ) -> Result<Option<Frame>, SegmentError> {
-    FAULTING.fetch_add(1, Ordering::SeqCst);
-    let result = busy(|| {
+    in_segment(|| {
         segment.fault(&PC, va as u32)?;
         Ok(saw(va))
-    });
-    FAULTING.fetch_sub(1, Ordering::SeqCst);
-    result
+    })
 }
 
 /// The page of the allocator that the process that calls has at `va`. Unless it is free, which others
@@ -247,7 +252,7 @@ pub fn free<const N: usize>(
     count: usize,
     matches: impl Fn(&Proc) -> bool,
 ) -> Result<(), SegmentError> {
-    busy(|| segment.free(&PC, va as u32, count, |p| matches(&proctab()[p.index])))
+    in_segment(|| segment.free(&PC, va as u32, count, |p| matches(&proctab()[p.index])))
 }
 
 /// Makes all processes that match drop their user mappings.

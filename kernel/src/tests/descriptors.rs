@@ -12,10 +12,15 @@ use super::context::{Context, Finding, Outcome};
 use super::crew::audited_crew;
 use crate::mach::{machno, up};
 use crate::spl::{splhi, splx};
-use crate::{probe, sched, segment};
+use crate::{clock, probe, sched, segment};
 
 /// Reads for each load of the segment register.
 const READS: u32 = 400;
+
+/// How long all of it goes on.
+const MILLISECONDS: u64 = 600;
+/// How long a process without descriptors goes on: longer than a tick.
+const SPIN_US: u64 = 11_000;
 
 const MISSING: &str = "a process cannot load a descriptor of its own";
 const OTHER: &str = "a process reads another memory than its descriptor's";
@@ -58,13 +63,13 @@ fn with_descriptors(context: &Context, who: usize) -> u32 {
     splx(level);
     // They are loaded when the process is entered.
     sched::sched();
-    let mut limit = context.limit(2000, 700);
-    let mut rounds = 0;
+    let mut limit = context.limit(u32::MAX, MILLISECONDS);
+    let mut rounds = 0u32;
     while limit.next() {
         rounds += 1;
         judge(context, Selector::new(PROCSEG0 + index, 0), values[0]);
         judge(context, local(1), values[1]);
-        if rounds % 4 == 0 {
+        if rounds.is_multiple_of(512) {
             sched::sched();
         }
     }
@@ -75,9 +80,10 @@ fn with_descriptors(context: &Context, who: usize) -> u32 {
     rounds
 }
 
-/// A process that has none.
+/// A process that has none. It takes ticks, and comes back from them, with whatever the process that
+/// ran before it left in FS.
 fn without(context: &Context) {
-    let mut limit = context.limit(100, 700);
+    let mut limit = context.limit(u32::MAX, MILLISECONDS);
     while limit.next() {
         let level = splhi();
         // SAFETY: ring 0; reads a register.
@@ -89,6 +95,7 @@ fn without(context: &Context) {
             context.finding(&Finding { hazard: "G1", cpu, va: 0, expected: 0, seen, why });
         }
         sched::sched();
+        clock::delay(SPIN_US);
     }
 }
 
@@ -112,8 +119,8 @@ pub fn run(context: &Context) -> Outcome {
         },
     );
     // The last processes may still be on their way out.
-    let start = crate::clock::tsc();
-    while segment::ldts() > before && crate::clock::since(start) < DEADLINE_US {
+    let start = clock::tsc();
+    while segment::ldts() > before && clock::since(start) < DEADLINE_US {
         sched::relax();
     }
     let (rounds, left) = (rounds.load(Ordering::Relaxed), segment::ldts() - before);

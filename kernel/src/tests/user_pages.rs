@@ -48,19 +48,24 @@ fn tag(page: Frame) -> u32 {
     0x5500_0000 | page.number() as u32
 }
 
+/// Writes the tag of `page`, which must be what shows at `va`, there; the oracles look whether it came
+/// to where it belongs.
+fn write(context: &Context, va: usize, page: Frame) {
+    // SAFETY: the page is this process's own.
+    unsafe { probe::write(va, tag(page)) };
+    for at in [va, paging::oracle_view(page.pa() as usize)] {
+        let seen = probe::read(at);
+        if seen != Some(tag(page)) {
+            found(context, va, tag(page), seen, OTHER);
+        }
+    }
+}
+
 /// One address, undisturbed: two pages one after the other, then none.
 fn alone(context: &Context, va: usize, [one, other]: [Frame; 2]) {
     let up = up().expect("a process runs").index();
     put(va, one);
-    // SAFETY: the page is this process's own.
-    if !unsafe { probe::write(va, tag(one)) } {
-        found(context, va, tag(one), None, OTHER);
-    }
-    // SAFETY: the oracles' view of a page that this process has.
-    let view = unsafe { (paging::oracle_view(one.pa() as usize) as *const u32).read_volatile() };
-    if view != tag(one) {
-        found(context, va, tag(one), Some(view), OTHER);
-    }
+    write(context, va, one);
     let told = mmu::checkmmu(va, other.pa() as usize);
     if mmu::checkmmu(va, one.pa() as usize).is_err()
         || !told.is_err_and(|mismatch| mismatch.pte & !0xFFF == one.pa())
@@ -75,12 +80,7 @@ fn alone(context: &Context, va: usize, [one, other]: [Frame; 2]) {
     }
     put(va, other);
     book::with(|ledger| ledger.may_not_show(up, va as u32, one.pa()));
-    // SAFETY: the page is this process's own.
-    unsafe { probe::write(va, tag(other)) };
-    let seen = probe::read(va);
-    if seen != Some(tag(other)) {
-        found(context, va, tag(other), seen, OTHER);
-    }
+    write(context, va, other);
     mmu::flushmmu();
     book::with(|ledger| ledger.may_not_show(up, va as u32, other.pa()));
     let seen = probe::read(va);
