@@ -9,6 +9,7 @@ use mmu386::gdt::{Descriptors, GDT, NGDT, NO_IOMAP, Segdesc, Selector, TSS_IOMAP
 use mmu386::init::{memglobal, mmuinit};
 use mmu386::layout::PC386;
 use mmu386::patwc::IA32_PAT;
+use mmu386::state::{Page, System};
 use mmu386::variant::{Fixed, Fixes, Minus, Seed};
 
 const STACK: u32 = 0xF001_9000;
@@ -149,4 +150,15 @@ fn interrupts_must_be_off() {
     let cpu = on(&machine, 0);
     cpu.spllo();
     mmuinit(&cpu, STACK);
+}
+
+#[test]
+fn records_begin_with_nothing_held_and_nothing_asked() {
+    let machine = boot::<Fixed>();
+    let cpu = on(&machine, 0);
+    let system = System::<common::Cpu<Fixed>>::default();
+    assert!(system.vmaplock.try_lock(&cpu).is_some());
+    assert_eq!((cpu.load(&system.flushgen), cpu.load(&system.slotgen)), (0, 0));
+    let page = Page::<common::Cpu<Fixed>>::default();
+    assert_eq!((page.next.get(), page.refs.get()), (None, 0));
 }
