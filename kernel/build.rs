@@ -11,6 +11,7 @@ fn variant(name: &str) -> Option<String> {
     let path = "mmu386::variant";
     match name {
         "seed" => Some(format!("{path}::Seed")),
+        "upstream" => Some(format!("{path}::Upstream")),
         "fixed" => Some(format!("{path}::Fixed")),
         _ => {
             let fix = name.strip_prefix("fixed-")?;
@@ -30,7 +31,7 @@ fn main() {
     let name = env::var("MMU386_VARIANT").unwrap_or_else(|_| "fixed".to_owned());
     let Some(path) = variant(&name) else {
         let fixes = Fixes::EACH.map(|(fix, _)| fix).join(", fixed-");
-        panic!("MMU386_VARIANT={name}: unknown; known are seed, fixed, fixed-{fixes}");
+        panic!("MMU386_VARIANT={name}: unknown; known are seed, upstream, fixed, fixed-{fixes}");
     };
     let text = format!(
         "/// The variant of mmu386 that this kernel runs.\npub type Variant = {path};\n\

@@ -208,9 +208,7 @@ pub trait Arch: Sized {
     fn pagenumber(&self, frame: Frame) -> usize;
 
     /// Tells an observer what the core is about to do or has done. Must not touch shared words.
-    fn trace(&self, event: Event) {
-        let _ = event;
-    }
+    fn trace(&self, event: Event);
 
     /// This CPU's `Mach`. Take it again after anything that may sleep.
     fn m(&self) -> &Mach<Self> {

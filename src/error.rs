@@ -213,3 +213,39 @@ pub(crate) fn expect_splhi<A: Arch>(arch: &A, who: &str) {
         panic!("cpu{}: {who}: islo", arch.machno());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::ToString;
+
+    #[track_caller]
+    fn says(error: &dyn core::error::Error, parts: &[&str]) {
+        let text = error.to_string();
+        for part in parts {
+            assert!(text.contains(part), "{text} does not say {part}");
+        }
+    }
+
+    #[test]
+    fn errors_say_who_what_and_what_to_do() {
+        says(&VmapError::ZeroPhysical, &["vmap", "physical address 0"]);
+        let (pa, va, size) = (0x4000_0000, 0xE000_1000, 0x2000);
+        says(&VmapError::BadSize { pa, size }, &["vmap", "pa=0x40000000", "size=0x2000"]);
+        says(&VmapError::NoSpace { size }, &["vmap", "size=0x2000", "unmap something"]);
+        let range = ["vunmap", "va=0xe0001000", "size=0x2000"];
+        says(&VunmapError::BadSize { va, size }, &range);
+        says(&VunmapError::OutsideVmap { va, size }, &range);
+        says(&VunmapError::PartOfLargePage { va, size }, &range);
+        says(&PutmmuError::Flushed, &["putmmu", "look the page up again"]);
+        says(&PutmmuError::NotUser { va }, &["putmmu", "va=0xe0001000", "below VMAP"]);
+        let full = KmapError::Full { slots: 1024 };
+        says(&full, &["kmap", "1024 slots", "kunmap some"]);
+        says(&SegmentError::Outside { va }, &["segment", "va=0xe0001000"]);
+        says(&SegmentError::Kmap(full), &["segment", "1024 slots"]);
+        says(&SegmentError::Putmmu(PutmmuError::NotUser { va }), &["segment", "putmmu"]);
+        let mismatch = Mismatch { proc: 3, va: 0x5000, pa, pte: 0x4000_1007 };
+        says(&mismatch, &["proc 3", "va=0x00005000", "pa=0x40000000", "pte=0x40001007"]);
+    }
+}

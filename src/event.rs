@@ -87,3 +87,34 @@ impl fmt::Display for Event {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::ToString;
+
+    /// A reader of a trace finds each step's addresses in it, and tells the steps apart.
+    #[test]
+    fn every_event_is_told_in_words_of_its_own() {
+        let (va, pa, size) = (0xE000_1000, 0x4000_0000, 0x2000);
+        let events = [
+            (Event::Call(Function::Putmmu), "putmmu"),
+            (Event::Mapped { va, pa, size }, "va=0xe0001000 now shows pa=0x40000000, size=0x2000"),
+            (Event::Unmapping { va, size }, "clear the entries of va=0xe0001000, size=0x2000"),
+            (Event::Requesting, "ask every CPU"),
+            (Event::Serving, "flush was asked for"),
+            (Event::Acknowledging, "flush is done"),
+            (Event::Unmapped { va, size }, "va=0xe0001000, size=0x2000 is gone"),
+            (Event::Synced { va }, "entry of va=0xe0001000"),
+            (Event::Swept, "stale large entries"),
+            (Event::Dropping, "procflushmmu"),
+            (Event::Fault { va: 0x5000, pa }, "va=0x00005000 now shows pa=0x40000000"),
+            (Event::Refused { va: 0x5000 }, "refuse va=0x00005000"),
+        ];
+        for (event, words) in events {
+            let text = event.to_string();
+            assert!(text.contains(words), "{text} does not say {words}");
+        }
+    }
+}

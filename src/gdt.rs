@@ -212,6 +212,18 @@ mod tests {
         }
     }
 
+    /// `DATASEGM`, `EXECSEGM` and `EXEC16SEGM` differ in three bits, and in the privilege.
+    #[test]
+    fn kinds_and_privileges_are_told_apart() {
+        for privilege in 0..4 {
+            let high = 0x00CF_9200 | privilege << 13;
+            assert_eq!(Segdesc::data(privilege).d1, high);
+            assert_eq!(Segdesc::exec(privilege).d1, high | 0x800);
+            assert_eq!(Segdesc::exec16(privilege).d1, (high | 0x800) & !0x40_0000);
+        }
+        assert_eq!(Selector::new(PROCSEG0, 3), Selector(0x5B));
+    }
+
     #[test]
     fn a_base_is_spread_over_both_words() {
         let tss = Segdesc::tss(0x1234_5678);

@@ -12,9 +12,8 @@ use crate::function::Function;
 use crate::layout::{BY2PG, BY2WD, Frame};
 use crate::pool::upallocpdb;
 use crate::state::Proc;
-use crate::tmpmap::cleartable;
+use crate::table::install;
 use crate::user::flushpg;
-use crate::variant::{Fixes, Variant};
 
 /// Maps `page`, writable, for the current process; returns its address.
 ///
@@ -66,15 +65,9 @@ fn add_kmaptable<A: Arch>(arch: &A, up: &Proc<A>, page: Frame) {
     arch.spllo();
     let table = arch.newpage();
     arch.splhi();
-    cleartable(arch, table);
     up.kmaptable.set(Some(table));
-    arch.store(arch.at(g.vpd_entry(g.kmap_base())), table.pa() | PTEWRITE | PTEVALID);
+    install(arch, g.kmap, table, PTEWRITE);
     flushpg(arch, g.vpt_page(g.kmap));
-    if !A::Variant::FIXES.has(Fixes::C4) {
-        for index in 0..g.nkpt() {
-            arch.store(kpt(arch, index), 0);
-        }
-    }
 }
 
 /// The slot of KMAP that is free and comes first, counted round from `first`.

@@ -169,6 +169,12 @@ mod tests {
         assert_eq!(g.window, g.kzero_base().wrapping_neg());
     }
 
+    #[test]
+    fn a_frame_is_a_page_of_physical_memory() {
+        let frame = Frame::containing(0x1234_5678);
+        assert_eq!((frame.pa(), frame.number()), (0x1234_5000, 0x1_2345));
+    }
+
     /// `vpt[VPTX(va)]` is `VPT + (va >> 12) * 4` when a table fills a page.
     #[test]
     fn vpt_entries_follow_the_address() {

@@ -60,6 +60,7 @@ pub mod shootdown;
 pub mod slots;
 pub mod state;
 pub mod switch;
+mod table;
 pub mod tmpmap;
 pub mod user;
 pub mod variant;

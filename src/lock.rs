@@ -35,9 +35,10 @@ impl<A: Arch> Lock<A> {
         }
     }
 
-    /// Takes the lock if it is free (`canlock`).
+    /// Takes the lock if it is free.
     ///
     /// Callable at any level, with or without a process.
+    #[doc(alias = "canlock")]
     pub fn try_lock<'a>(&'a self, arch: &'a A) -> Option<Guard<'a, A>> {
         // Counted before it is taken: a tick in between must find the lock counted.
         count(arch, |n| n + 1);
@@ -98,7 +99,8 @@ pub fn may_preempt<A: Arch>(arch: &A) -> bool {
     may
 }
 
-/// A lock that is held; released when this goes (`unlock`).
+/// A lock that is held; released when this goes.
+#[doc(alias = "unlock")]
 #[must_use = "the lock is released at once if this is not kept"]
 pub struct Guard<'a, A: Arch> {
     lock: &'a Lock<A>,
@@ -106,7 +108,6 @@ pub struct Guard<'a, A: Arch> {
 }
 
 impl<A: Arch> Drop for Guard<'_, A> {
-    #[doc(alias = "unlock")]
     fn drop(&mut self) {
         let arch = self.arch;
         arch.trace(Event::Call(Function::Unlock));
@@ -125,7 +126,8 @@ impl<A: Arch> Drop for Guard<'_, A> {
 }
 
 /// A lock that is held with interrupts off; when this goes it is released, and the level is the
-/// caller's again (`iunlock`).
+/// caller's again.
+#[doc(alias = "iunlock")]
 #[must_use = "the lock is released at once if this is not kept"]
 pub struct IGuard<'a, A: Arch> {
     lock: &'a Lock<A>,
@@ -134,7 +136,6 @@ pub struct IGuard<'a, A: Arch> {
 }
 
 impl<A: Arch> Drop for IGuard<'_, A> {
-    #[doc(alias = "iunlock")]
     fn drop(&mut self) {
         self.arch.trace(Event::Call(Function::Iunlock));
         self.lock.release(self.arch);

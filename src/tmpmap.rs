@@ -12,7 +12,6 @@ use crate::function::Function;
 use crate::kaddr::kaddr;
 use crate::layout::{BY2WD, Frame};
 use crate::user::flushpg;
-use crate::variant::{Fixes, Variant};
 
 /// A page that can be reached until [`tmpunmap`].
 #[derive(Debug)]
@@ -52,22 +51,6 @@ pub fn tmpmap<A: Arch>(arch: &A, page: Frame) -> Tmp {
     arch.store(word, page.pa() | PTEWRITE | PTEVALID);
     flushpg(arch, g.tmpaddr());
     Tmp(g.tmpaddr())
-}
-
-/// Makes a page table of a page that may hold anything, before it can be walked (fix C4). In mmu.c it
-/// is cleared through the VPT once a page directory names it: in between, a CPU may cache what the page
-/// held as translations, and the clearing flushes none of them.
-///
-/// Called with interrupts off.
-pub(crate) fn cleartable<A: Arch>(arch: &A, page: Frame) {
-    if !A::Variant::FIXES.has(Fixes::C4) {
-        return;
-    }
-    let table = tmpmap(arch, page);
-    for index in 0..A::GEOMETRY.entries() {
-        arch.store(table.entry(arch, index), 0);
-    }
-    tmpunmap(arch, table);
 }
 
 /// Undoes [`tmpmap`], on the same CPU.

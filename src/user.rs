@@ -5,11 +5,12 @@ use crate::entry::{Entry, PTEUSER, PTEVALID, PTEWRITE};
 use crate::error::{Mismatch, PutmmuError, broken, expect_splhi, running};
 use crate::event::Event;
 use crate::function::Function;
-use crate::layout::{BY2WD, Frame};
+use crate::layout::Frame;
 use crate::pool::{mmupdbfree, upallocpdb};
 use crate::state::Proc;
 use crate::switch::{load_own, mmuptefree};
-use crate::tmpmap::{cleartable, tmpmap, tmpunmap};
+use crate::table::install;
+use crate::tmpmap::{tmpmap, tmpunmap};
 use crate::variant::{Fixes, Variant};
 
 /// Drops this CPU's translations of the page of `va`.
@@ -87,7 +88,6 @@ pub fn putmmu<A: Arch>(arch: &A, va: u32, pa: u32, ticket: Ticket) -> Result<(),
 /// Gives the loaded page directory of `up` a cleared page table at `pdx`: one that it kept, or a new
 /// one. Called with interrupts off; turns them on and may sleep if it needs a new one.
 fn add_table<A: Arch>(arch: &A, up: &Proc<A>, pdx: usize) {
-    let g = &A::GEOMETRY;
     let page = match up.mmufree.get() {
         Some(page) => {
             up.mmufree.set(arch.page(page).next.get());
@@ -100,14 +100,7 @@ fn add_table<A: Arch>(arch: &A, up: &Proc<A>, pdx: usize) {
             page
         }
     };
-    cleartable(arch, page);
-    arch.store(arch.at(g.vpd_entry(g.base(pdx))), page.pa() | PTEUSER | PTEWRITE | PTEVALID);
-    if !A::Variant::FIXES.has(Fixes::C4) {
-        // The page table shows in the VPT from here on: clear it there.
-        for index in 0..g.entries() {
-            arch.store(arch.at(g.vpt_page(pdx) + index as u32 * BY2WD), 0);
-        }
-    }
+    install(arch, pdx, page, PTEUSER | PTEWRITE);
     let record = arch.page(page);
     record.daddr.set(pdx);
     record.next.set(up.mmuused.get());

@@ -43,11 +43,11 @@ impl Fixes {
     pub const C3: Self = Self(1 << 12);
     /// A page table is cleared before a page directory names it, so that no CPU can walk to what the
     /// page held before.
-    pub const C4: Self = Self(1 << 15);
+    pub const C4: Self = Self(1 << 13);
     /// mmuinit drops the translations through which the kernel's code could still be written.
-    pub const D1: Self = Self(1 << 13);
+    pub const D1: Self = Self(1 << 14);
     /// countpagerefs tells of all pages of a process, not of its page directory alone.
-    pub const D2: Self = Self(1 << 14);
+    pub const D2: Self = Self(1 << 15);
     /// Every repair.
     pub const ALL: Self = Self((1 << 16) - 1);
 
@@ -137,6 +137,13 @@ mod tests {
             seen |= fix.bits();
         }
         assert_eq!(seen, Fixes::ALL.bits());
+    }
+
+    #[test]
+    fn sets_are_compared_and_reduced_as_sets() {
+        let both = Fixes::ALL.without(Fixes::A4).without(Fixes::C1);
+        assert!(Fixes::ALL.has(both) && !both.has(Fixes::ALL) && both.has(Fixes::NONE));
+        assert!(!both.has(Fixes::A4) && !both.has(Fixes::C1) && both.has(Fixes::A3));
     }
 
     #[test]

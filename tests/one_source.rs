@@ -1,4 +1,4 @@
-//! What loom checks is, token for token, what the kernel runs: shown, not stated.
+//! What loom checks and the host tests is, token for token, what the kernel runs: shown, not stated.
 
 use std::path::{Path, PathBuf};
 
@@ -109,7 +109,7 @@ fn models_and_kernel_compile_the_same_package() {
     assert!(core.targets.iter().all(|target| !target.is_custom_build()), "a build script could");
     let used = core.dependencies.iter().filter(|d| d.kind != Development);
     assert_eq!(used.count(), 0, "a dependency's features could");
-    for user in ["kernel", "loom-tests"] {
+    for user in ["kernel", "loom-tests", "mmu386-host"] {
         let user = named(user);
         let uses: Vec<_> =
             user.dependencies.iter().filter(|d| d.name == "mmu386" && d.kind == Normal).collect();

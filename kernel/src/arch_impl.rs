@@ -1,18 +1,22 @@
 //! The PC as mmu386's [`Arch`]: real words, real CR3, real interrupts.
 
 use core::cell::UnsafeCell;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 
-use mmu386::arch::{Arch, Owned, Spl, WordName};
+use mmu386::arch::{Arch, Feature, Owned, Spl, WordName};
+use mmu386::event::Event;
+use mmu386::gdt::{Descriptors, Selector};
 use mmu386::layout::{BY2WD, Frame, Geometry, PC386};
 use mmu386::state::{Mach, Page, Proc, System};
 
-use crate::layout::kaddr;
-use crate::mach::{self, m, machp};
+use crate::layout::KADDR_SIZE;
+use crate::mach::{self, machp};
+use crate::mmu::kaddr;
 use crate::proc::{NPROC, proctab};
-use crate::trap::VECTOR_SHOOTDOWN;
+use crate::trap::{self, VECTOR_SHOOTDOWN};
 use crate::variant::Variant;
-use crate::{apic, frames, mmu, pages, paging, spl};
+use crate::{apic, cpu, frames, mmu, pages, paging, ran, sched, segment, spl};
 
 /// The machine. There is one, and it is not in here.
 #[derive(Clone, Copy)]
@@ -49,7 +53,7 @@ impl Arch for Pc {
     type Word = AtomicU32;
     type Owned<T: Copy + 'static> = OwnedCell<T>;
 
-    const GEOMETRY: Geometry = PC386;
+    const GEOMETRY: Geometry = Geometry { window: KADDR_SIZE as u32, ..PC386 };
 
     fn word(_name: WordName, value: u32) -> AtomicU32 {
         AtomicU32::new(value)
@@ -141,16 +145,45 @@ impl Arch for Pc {
         unsafe { x86::tlb::flush(va as usize) };
     }
 
-    fn pse(&self) -> bool {
-        // SAFETY: ring 0.
-        unsafe { x86::controlregs::cr4() }.contains(x86::controlregs::Cr4::CR4_ENABLE_PSE)
+    fn has(&self, feature: Feature) -> bool {
+        cpu::has(feature)
     }
 
-    fn set_kernel_stack(&self, top: u32) {
-        let tss = m().tss.load(Ordering::Relaxed);
-        // SAFETY: this CPU's own segment, called with interrupts off; the hardware reads esp0 only
-        // on a change of privilege. The structure is packed, so the write is by raw pointer.
-        unsafe { (&raw mut (*tss).esp0).write_unaligned(top) };
+    fn rdmsr(&self, msr: u32) -> Option<u64> {
+        cpu::rdmsr(msr)
+    }
+
+    fn wrmsr(&self, msr: u32, value: u64) {
+        cpu::wrmsr(msr, value);
+    }
+
+    fn descriptors(&self) -> &Descriptors<Pc> {
+        segment::descriptors()
+    }
+
+    fn lgdt(&self, base: u32, limit: u16) {
+        segment::lgdt(base, limit);
+    }
+
+    fn lidt(&self, limit: u16) {
+        trap::load(limit);
+    }
+
+    fn ltr(&self, task: Selector) {
+        segment::ltr(task);
+    }
+
+    fn lldt(&self, table: Selector) {
+        segment::lldt(table);
+    }
+
+    fn freeldt(&self, base: u32) {
+        segment::freeldt(base);
+    }
+
+    fn text(&self) -> Range<u32> {
+        let text = paging::text();
+        text.start as u32..text.end as u32
     }
 
     fn relax(&self, seen: &[(&AtomicU32, u32)]) {
@@ -162,38 +195,50 @@ impl Arch for Pc {
         apic::ipi(machp(cpu).apicid.load(Ordering::Relaxed) as u8, VECTOR_SHOOTDOWN);
     }
 
-    fn entry(&self, frame: Frame, index: usize) -> &AtomicU32 {
-        assert!(index < PC386.entries(), "entry {index} of a table");
-        let va = kaddr(frame.pa() as usize) + index * BY2WD as usize;
-        // SAFETY: `kaddr` is mapped one to one for ever; `frame` is a table, whose words are only
-        // touched as atomics, by this code and by the hardware.
-        unsafe { &*(va as *const AtomicU32) }
+    fn sched(&self, seen: &[(&AtomicU32, u32)]) {
+        if seen.is_empty() {
+            sched::sched();
+        } else {
+            mmu::check_deadline(seen);
+            sched::relax();
+        }
     }
 
-    fn vpt(&self, va: u32) -> &AtomicU32 {
-        // SAFETY: the caller checked that the directory entry which maps this page of the VPT is
-        // valid; the page is a table, and its words are only touched as atomics.
+    fn at(&self, va: u32) -> &AtomicU32 {
+        let g = &Self::GEOMETRY;
+        assert!(va >= g.kmap_base() && va.is_multiple_of(BY2WD), "at: no word at {va:#x}");
+        // SAFETY: above KMAP there is kernel memory alone, and the caller vouches that it is mapped:
+        // a word of a table, or of a page that it owns. Tables are only touched as atomics, by this
+        // code and by the hardware.
         unsafe { &*(va as *const AtomicU32) }
     }
 
     fn newpage(&self) -> Frame {
-        pages::newpage()
+        let frame = pages::newpage();
+        // Sleeping for a page is no waiting for a CPU.
+        mmu::start_wait();
+        frame
     }
 
     fn freepage(&self, frame: Frame) {
         pages::freepage(frame);
     }
 
-    fn xspanalloc(&self) -> Option<Frame> {
-        frames::span().map(|pa| Frame::containing(pa as u32))
+    fn xspanalloc(&self) -> Option<u32> {
+        frames::span().map(|pa| kaddr(pa) as u32)
+    }
+
+    fn pagenumber(&self, frame: Frame) -> usize {
+        pages::number(frame)
+    }
+
+    fn trace(&self, event: Event) {
+        if let Event::Call(function) = event {
+            ran::mark(function);
+        }
     }
 }
 
 fn level(level: spl::Spl) -> Spl {
     if level.is_low() { Spl::Lo } else { Spl::Hi }
-}
-
-/// The entry by which a CPU's own directory maps its Mach, for the tests.
-pub fn private_slot(mach: &mach::Mach) -> u32 {
-    PC.load(PC.entry(mach.mmu.pdb, PC386.kzero))
 }

@@ -4,8 +4,9 @@
 
 use core::ops::Range;
 
-use crate::layout::{BY2PG, kaddr};
+use crate::layout::BY2PG;
 use crate::lock::Ilock;
+use crate::mmu::kaddr;
 
 static FREE: Ilock<Range<usize>> = Ilock::new(0..0);
 

@@ -15,15 +15,20 @@ pub const VMAPSIZE: usize = 0x0F80_0000;
 pub const VPT: usize = 0xEFC0_0000;
 /// Where physical memory is mapped one to one.
 pub const KZERO: usize = 0xF000_0000;
-/// Physical memory that [`kaddr`] reaches.
+/// Physical memory that shows from [`KZERO`] on.
 pub const KADDR_SIZE: usize = (STACKS - KZERO) & !(BY2LARGE - 1);
+/// A process's temporary mappings.
+pub const KMAP: usize = 0xEF80_0000;
+/// The page through which a CPU reaches a page above the one-to-one window.
+pub const TMPADDR: usize = KZERO + 0x8000;
 /// The page that shows each CPU its own Mach.
 pub const MACHADDR: usize = KZERO + 0x18000;
 /// Physical address where an AP starts.
 pub const APBOOTSTRAP: usize = 0x7000;
 /// Kernel stacks, each below a hole, so that an overflow faults.
 pub const STACKS: usize = 0xFF00_0000;
-/// Two large pages that CPU 0 points at what it must reach before the other CPUs start.
+/// Two large pages that CPU 0 points at what it must reach before the other CPUs start. After that
+/// the first shows the oracles, and nobody else, what lies above the one-to-one window.
 pub const WINDOW: usize = 0xFF40_0000;
 /// The platform's registers: one uncached large page for IOAPIC, HPET and LAPIC.
 pub const PLATFORM: usize = 0xFFC0_0000;
@@ -54,16 +59,4 @@ pub const fn pdx(va: usize) -> usize {
 /// Table slot of an address.
 pub const fn ptx(va: usize) -> usize {
     (va >> 12) & 1023
-}
-
-/// Where a physical address is mapped.
-pub fn kaddr(pa: usize) -> usize {
-    assert!(pa < KADDR_SIZE, "kaddr: pa={pa:#x}");
-    pa + KZERO
-}
-
-/// Physical address of something in the one-to-one window.
-pub fn paddr(va: usize) -> usize {
-    assert!((KZERO..KZERO + KADDR_SIZE).contains(&va), "paddr: va={va:#x}");
-    va - KZERO
 }

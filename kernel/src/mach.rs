@@ -7,9 +7,9 @@
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
+use mmu386::gdt::Descriptors;
 use mmu386::layout::Frame;
 use mmu386::state;
-use x86::bits32::task::TaskStateSegment;
 
 use crate::arch_impl::Pc;
 use crate::layout::{BY2PG, MACHADDR, MAXMACH};
@@ -24,10 +24,10 @@ pub struct Mach {
     pub apicid: AtomicU32,
     /// Physical address of its page directory; CPU 0's is the master.
     pub pdb: AtomicU32,
-    /// Its task state segment.
-    pub tss: AtomicPtr<TaskStateSegment>,
-    /// Its segment descriptors.
-    pub gdt: AtomicPtr<u64>,
+    /// Physical address of the page table that shows MACHADDR and TMPADDR, its own.
+    pub private: AtomicU32,
+    /// Its segment descriptors and its task state segment.
+    pub descriptors: AtomicPtr<Descriptors<Pc>>,
     /// The process that it runs, or null.
     pub up: AtomicPtr<Proc>,
     /// The scheduler's stack pointer while a process runs.
@@ -49,14 +49,15 @@ pub struct Mach {
 const _: () = assert!(size_of::<Mach>() == BY2PG);
 
 impl Mach {
-    /// CPU `n`, not yet started, with its page directory at physical `pdb`.
-    pub fn new(n: usize, pdb: u32) -> Mach {
+    /// CPU `n`, not yet started, with its page directory and its private page table at physical `pdb`
+    /// and `private`.
+    pub fn new(n: usize, pdb: u32, private: u32) -> Mach {
         Mach {
             machno: AtomicU32::new(n as u32),
             apicid: AtomicU32::new(0),
             pdb: AtomicU32::new(pdb),
-            tss: AtomicPtr::new(null_mut()),
-            gdt: AtomicPtr::new(null_mut()),
+            private: AtomicU32::new(private),
+            descriptors: AtomicPtr::new(null_mut()),
             up: AtomicPtr::new(null_mut()),
             sched_sp: AtomicUsize::new(0),
             mmu: state::Mach::new(n, Frame::containing(pdb)),
@@ -66,6 +67,14 @@ impl Mach {
             switches: AtomicU32::new(0),
             rng: AtomicU32::new(0x9E37_79B9 ^ (n as u32 + 1)),
         }
+    }
+}
+
+impl Mach {
+    /// The process that this CPU runs, for who looks while it is held.
+    pub fn running(&self) -> Option<&'static Proc> {
+        // SAFETY: null, or an entry of the process table, which is static.
+        unsafe { self.up.load(Ordering::SeqCst).as_ref() }
     }
 }
 
@@ -108,7 +117,5 @@ pub fn machno() -> usize {
 
 /// The process that this CPU runs. Stable for the process itself, which is the only one to ask.
 pub fn up() -> Option<&'static Proc> {
-    let up = m().up.load(Ordering::Relaxed);
-    // SAFETY: null, or an entry of the process table, which is static.
-    unsafe { up.as_ref() }
+    m().running()
 }

@@ -9,12 +9,13 @@
 //! |---|---|
 //! | [`boot`], [`multiboot`], [`cmdline`] | from the loader to [`boot_main`] |
 //! | [`layout`], [`paging`], [`frames`], [`pages`], [`heap`] | memory |
-//! | [`mach`], [`smp`], [`segment`], [`apic`], [`clock`], [`platform`] | CPUs |
+//! | [`cpu`], [`mach`], [`smp`], [`segment`], [`apic`], [`clock`], [`platform`] | CPUs |
 //! | [`trap`], [`spl`], [`lock`], [`probe`], [`mod@panic`] | interrupts and faults |
 //! | [`proc`], [`sched`] | processes |
-//! | [`arch_impl`], [`mmu`], [`variant`] | mmu386 on this machine |
+//! | [`arch_impl`], [`mmu`], [`ran`], [`variant`] | mmu386 on this machine |
 //! | [`serial`], [`report`] | what people and the harness read |
 //! | [`pci`], [`oracle`], [`tests`] | devices, and what is tried on them |
+//! | [`book`], [`still`], [`audit`] | the truth, and audits with the world stopped |
 //!
 //! # Command line
 //!
@@ -34,9 +35,12 @@ extern crate alloc;
 
 pub mod apic;
 pub mod arch_impl;
+pub mod audit;
+pub mod book;
 pub mod boot;
 pub mod clock;
 pub mod cmdline;
+pub mod cpu;
 pub mod frames;
 pub mod heap;
 pub mod layout;
@@ -52,12 +56,14 @@ pub mod pci;
 pub mod platform;
 pub mod probe;
 pub mod proc;
+pub mod ran;
 pub mod report;
 pub mod sched;
 pub mod segment;
 pub mod serial;
 pub mod smp;
 pub mod spl;
+pub mod still;
 pub mod tests;
 pub mod trap;
 
@@ -70,8 +76,9 @@ use core::sync::atomic::Ordering;
 
 use mmu386_wire::Line;
 
-use crate::layout::{BY2PG, kaddr};
+use crate::layout::{BY2PG, KADDR_SIZE};
 use crate::mach::{m, machp};
+use crate::mmu::kaddr;
 
 /// CPU 0's first Rust code: on the boot stack and the boot directory, interrupts off.
 #[unsafe(no_mangle)]
@@ -84,7 +91,8 @@ extern "C" fn boot_main(magic: u32, info: u32) -> ! {
     }
     // SAFETY: the loader passed `info`, and nothing has been written to memory yet.
     let info = unsafe { multiboot::Info::at(info) };
-    let ram = info.ram(paging::kernel_end());
+    let ram = info.ram(paging::kernel_end()..KADDR_SIZE);
+    let above = info.ram(KADDR_SIZE..usize::MAX);
     // Kept on this stack: the loader put it where the heap will be.
     let line = cmdline::keep(info.cmdline());
     let heap = ram.start.next_multiple_of(BY2PG);
@@ -95,21 +103,20 @@ extern "C" fn boot_main(magic: u32, info: u32) -> ! {
     let pdb = paging::build(0);
     // SAFETY: the directory maps the kernel as the boot directory did, and MACHADDR.
     unsafe { paging::putcr3(pdb) };
-    paging::enable_features();
-    segment::build(pdb, trap::double_fault).publish(machp(0));
-    segment::load(&m().gdt);
+    cpu::identify();
+    cpu::enable_features();
+    segment::build(machp(0), trap::double_fault);
     trap::init();
-    trap::load();
-    let options = cmdline::parse(&line);
-
     mmu::init();
+    mmu::init_cpu();
+    let options = cmdline::parse(&line);
     proc::init();
 
     let mut platform = platform::discover();
     if options.tests.as_str() == "lostcpu" {
         platform.cpus.push(platform::NO_SUCH_CPU).expect("room for a CPU that is not there");
     }
-    pages::init(platform.cpus.len());
+    pages::init(platform.cpus.len(), above);
     apic::init(platform.lapic);
     apic::enable();
     m().apicid.store(u32::from(apic::id()), Ordering::Relaxed);

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 use core::ops::Range;
 
-use crate::layout::{KADDR_SIZE, kaddr};
+use crate::mmu::kaddr;
 
 const FLAG_CMDLINE: u32 = 1 << 2;
 const FLAG_MMAP: u32 = 1 << 6;
@@ -53,12 +53,13 @@ impl Info {
         text.to_str().unwrap_or("")
     }
 
-    /// The usable memory from `floor` on, in one piece, within reach of `kaddr`.
-    pub fn ram(&self, floor: usize) -> Range<usize> {
+    /// The largest piece of usable memory within a range of physical addresses.
+    pub fn ram(&self, within: Range<usize>) -> Range<usize> {
+        let (floor, ceiling) = (within.start as u64, within.end as u64);
         let mut best = 0..0;
         if self.flags & FLAG_MMAP == 0 {
-            let top = (0x10_0000 + self.mem_upper as usize * 1024).min(KADDR_SIZE);
-            return floor..top;
+            let top = (0x10_0000 + self.mem_upper as usize * 1024).min(within.end);
+            return within.start..top.max(within.start);
         }
         let mut at = kaddr(self.mmap_addr as usize);
         let end = at + self.mmap_length as usize;
@@ -70,8 +71,8 @@ impl Info {
             if kind != MMAP_RAM {
                 continue;
             }
-            let low = base.clamp(floor as u64, KADDR_SIZE as u64) as usize;
-            let high = (base + length).clamp(floor as u64, KADDR_SIZE as u64) as usize;
+            let low = base.clamp(floor, ceiling) as usize;
+            let high = (base + length).clamp(floor, ceiling) as usize;
             if high - low > best.end - best.start {
                 best = low..high;
             }

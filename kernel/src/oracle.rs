@@ -47,7 +47,8 @@ pub fn tag(pa: usize) -> u32 {
 
 /// The page that a tag names, if it is one.
 pub fn page_of_tag(word: u32) -> Option<usize> {
-    (word >> 24 == 0x7A).then_some((word & 0xFF_FFFF) as usize * BY2PG)
+    let page = (word & 0xFF_FFFF) as usize;
+    (word >> 24 == 0x7A).then(|| page.checked_mul(BY2PG)).flatten()
 }
 
 /// Finds the devices, notes their registers and tags their memory. CPU 0, before others start.

@@ -3,16 +3,14 @@
 use core::ptr::addr_of;
 use core::sync::atomic::Ordering;
 
-use x86::controlregs::{Cr4, cr4, cr4_write};
-
 use crate::boot::Table;
 use crate::frames;
 use crate::layout::{
-    BY2LARGE, BY2PG, KADDR_SIZE, KSTACK, KZERO, MACHADDR, MAXMACH, PLATFORM, PLATFORM_PA,
-    PTEGLOBAL, PTESIZE, PTEUNCACHED, PTEVALID, PTEWRITE, STACKS, VPT, WINDOW, kaddr, paddr, pdx,
-    ptx,
+    BY2LARGE, BY2PG, KADDR_SIZE, KSTACK, KZERO, MACHADDR, MAXMACH, PLATFORM, PLATFORM_PA, PTESIZE,
+    PTEUNCACHED, PTEVALID, PTEWRITE, STACKS, VPT, WINDOW, pdx, ptx,
 };
 use crate::mach::{Mach, machp, register};
+use crate::mmu::{kaddr, paddr};
 use crate::proc::NPROC;
 
 /// Stacks: one per process, one per CPU's scheduler.
@@ -20,11 +18,6 @@ pub const NSTACK: usize = NPROC + MAXMACH;
 /// From one stack to the next: the hole, then the stack.
 const STRIDE: usize = KSTACK + BY2PG;
 const _: () = assert!(NSTACK * STRIDE <= BY2LARGE);
-
-/// MSR of the page attribute table.
-const IA32_PAT: u32 = 0x277;
-/// Entry 7, which Plan 9's patwc selects, set to write combining.
-const PATWC: u64 = 7 * 8;
 
 fn table(pa: usize) -> &'static mut Table {
     // SAFETY: called at boot by CPU 0 alone, on frames that no CPU has in CR3 but CPU 0, and each
@@ -39,32 +32,33 @@ pub fn build(n: usize) -> u32 {
     let low = frames::must();
     let mach = frames::must();
     if n == 0 {
-        master(pdb);
+        master(pdb, low);
     } else {
         let from = machp(0).pdb.load(Ordering::Relaxed) as usize;
         table(pdb).0 = table(from).0;
+        table(low).0 = table((table(from).0[pdx(KZERO)] & !0xFFF) as usize).0;
     }
     // The first 4 MB through a table of this CPU's own: only MACHADDR differs.
-    for (slot, entry) in table(low).0.iter_mut().enumerate() {
-        let va = KZERO + slot * BY2PG;
-        let write = if text().contains(&va) { 0 } else { PTEWRITE };
-        *entry = (slot * BY2PG) as u32 | PTEGLOBAL | write | PTEVALID;
-    }
-    table(low).0[ptx(MACHADDR)] = mach as u32 | PTEGLOBAL | PTEWRITE | PTEVALID;
+    table(low).0[ptx(MACHADDR)] = mach as u32 | PTEWRITE | PTEVALID;
     table(pdb).0[pdx(KZERO)] = low as u32 | PTEWRITE | PTEVALID;
     table(pdb).0[pdx(VPT)] = pdb as u32 | PTEWRITE | PTEVALID;
 
+    let private = low as u32;
     let mach = kaddr(mach) as *mut Mach;
     // SAFETY: the frame is ours, mapped by the window, and a Mach from now on.
     unsafe {
-        mach.write(Mach::new(n, pdb as u32));
+        mach.write(Mach::new(n, pdb as u32, private));
         register(n, mach);
     }
     pdb as u32
 }
 
-fn master(pdb: usize) {
-    let shared = PTEGLOBAL | PTESIZE | PTEWRITE | PTEVALID;
+/// CPU 0's: everything writable and nothing global, which mmuinit changes.
+fn master(pdb: usize, low: usize) {
+    let shared = PTESIZE | PTEWRITE | PTEVALID;
+    for (slot, entry) in table(low).0.iter_mut().enumerate() {
+        *entry = (slot * BY2PG) as u32 | PTEWRITE | PTEVALID;
+    }
     for pa in (BY2LARGE..KADDR_SIZE).step_by(BY2LARGE) {
         table(pdb).0[pdx(KZERO + pa)] = pa as u32 | shared;
     }
@@ -72,7 +66,7 @@ fn master(pdb: usize) {
     for stack in 0..NSTACK {
         let top = stack_top(stack);
         for va in (top - KSTACK..top).step_by(BY2PG) {
-            table(stacks).0[ptx(va)] = frames::must() as u32 | PTEGLOBAL | PTEWRITE | PTEVALID;
+            table(stacks).0[ptx(va)] = frames::must() as u32 | PTEWRITE | PTEVALID;
         }
     }
     table(pdb).0[pdx(STACKS)] = stacks as u32 | PTEWRITE | PTEVALID;
@@ -100,7 +94,7 @@ unsafe extern "C" {
     static end: u8;
 }
 
-/// The kernel's code.
+/// The kernel's code, in whole pages.
 pub fn text() -> core::ops::Range<usize> {
     KZERO + 0x10_0000..addr_of!(etext) as usize
 }
@@ -123,17 +117,6 @@ pub unsafe fn putcr3(pdb: u32) {
 pub fn getcr3() -> u32 {
     // SAFETY: ring 0.
     unsafe { x86::controlregs::cr3() as u32 }
-}
-
-/// The features that every CPU turns on: large and global pages, write combining as PAT entry 7.
-pub fn enable_features() {
-    // SAFETY: the kernel's directories are built for both features; every CPU since the Pentium
-    // Pro has them, and PAT entry 7 is used by no entry before this.
-    unsafe {
-        cr4_write(cr4() | Cr4::CR4_ENABLE_PSE | Cr4::CR4_ENABLE_GLOBAL_PAGES);
-        let pat = x86::msr::rdmsr(IA32_PAT);
-        x86::msr::wrmsr(IA32_PAT, pat & !(0xFF << PATWC) | 1 << PATWC);
-    }
 }
 
 /// A view of any physical memory, for CPU 0 before the others start: through the one-to-one window,
@@ -160,7 +143,7 @@ pub fn boot_view(pa: usize, size: usize) -> usize {
     WINDOW + (pa - base)
 }
 
-/// Takes the window out of the master, before it is copied.
+/// Takes the window out of the master, before it is copied, and leaves the oracles their view.
 pub fn close_boot_view() {
     let pdb = machp(0).pdb.load(Ordering::Relaxed) as usize;
     for half in 0..2 {
@@ -168,5 +151,19 @@ pub fn close_boot_view() {
         table(pdb).0[pdx(va)] = 0;
         // SAFETY: as in `boot_view`; nobody keeps a pointer into the window.
         unsafe { x86::tlb::flush(va) };
+    }
+    let entry = KADDR_SIZE as u32 | PTESIZE | PTEWRITE | PTEVALID;
+    table(pdb).0[pdx(WINDOW)] = entry;
+}
+
+/// Where the oracles look at memory, below the top of the one-to-one window or in the first large page
+/// above it. The MMU code has no part in it.
+pub fn oracle_view(pa: usize) -> usize {
+    match pa.checked_sub(KADDR_SIZE) {
+        None => KZERO + pa,
+        Some(above) => {
+            assert!(above < BY2LARGE, "oracle_view: pa={pa:#x}");
+            WINDOW + above
+        }
     }
 }

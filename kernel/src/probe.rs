@@ -7,6 +7,7 @@ use core::arch::global_asm;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use heapless::Vec;
+use mmu386::gdt::Selector;
 
 use crate::clock;
 use crate::layout::MAXMACH;
@@ -33,13 +34,63 @@ probe_access:
 probe_fault:
     xor eax, eax
     ret
-"#
+
+    .global probe_store
+    .global probe_store_access
+probe_store:
+    mov edx, [esp + 4]
+    mov eax, [esp + 8]
+probe_store_access:
+    mov [edx], eax
+    mov eax, 1
+    ret
+
+    .global probe_segment
+    .global probe_segment_load
+    .global probe_segment_access
+    .global probe_segment_fault
+probe_segment:
+    mov eax, [esp + 4]
+    mov ecx, [esp + 8]
+    mov edx, [esp + 12]
+    push ebx
+    xor ebx, ebx
+probe_segment_load:
+    mov fs, ax
+2:
+probe_segment_access:
+    mov eax, dword ptr fs:[0]
+    cmp eax, edx
+    je 3f
+    inc ebx
+3:
+    dec ecx
+    jnz 2b
+    mov eax, {kd}
+    mov fs, ax
+    mov eax, ebx
+    pop ebx
+    ret
+probe_segment_fault:
+    mov eax, {kd}
+    mov fs, ax
+    mov eax, -1
+    pop ebx
+    ret
+"#,
+    kd = const Selector::KD.0,
 );
 
 unsafe extern "C" {
     fn probe_load(va: usize, value: *mut u32) -> u32;
     static probe_access: u8;
     static probe_fault: u8;
+    fn probe_store(va: usize, value: u32) -> u32;
+    static probe_store_access: u8;
+    fn probe_segment(selector: u32, times: u32, expected: u32) -> u32;
+    static probe_segment_load: u8;
+    static probe_segment_access: u8;
+    static probe_segment_fault: u8;
 }
 
 /// Reads the word at `va` on this CPU; `None` when the access faults.
@@ -50,9 +101,33 @@ pub fn read(va: usize) -> Option<u32> {
     (unsafe { probe_load(va, &mut value) } != 0).then_some(value)
 }
 
+/// Writes the word at `va` on this CPU; whether the access went through.
+///
+/// # Safety
+/// The word is the caller's to write, should it be mapped.
+pub unsafe fn write(va: usize, value: u32) -> bool {
+    // SAFETY: one store to the caller's own word, whose fault the handler sends to `probe_fault`.
+    unsafe { probe_store(va, value) != 0 }
+}
+
+/// Reads the first word of a segment again and again, through FS, while ticks come and others may
+/// run. Returns how often it was not as expected; `None` if the segment cannot be loaded or read.
+/// FS is the kernel's before and after.
+pub fn read_segment(selector: Selector, times: u32, expected: u32) -> Option<u32> {
+    // SAFETY: loads of a segment register that the kernel does not use; their faults are sent to
+    // `probe_segment_fault`.
+    let wrong = unsafe { probe_segment(u32::from(selector.0), times, expected) };
+    (wrong != u32::MAX).then_some(wrong)
+}
+
 /// Where to go on when the access of a probe faults at `eip`.
 pub fn landing(eip: u32) -> Option<u32> {
-    (eip == &raw const probe_access as u32).then_some(&raw const probe_fault as u32)
+    let at = |place: *const u8| eip == place as u32;
+    if at(&raw const probe_access) || at(&raw const probe_store_access) {
+        return Some(&raw const probe_fault as u32);
+    }
+    let segment = at(&raw const probe_segment_load) || at(&raw const probe_segment_access);
+    segment.then_some(&raw const probe_segment_fault as u32)
 }
 
 /// What one CPU saw.

@@ -51,6 +51,8 @@ pub struct Proc {
     pub sp: AtomicUsize,
     /// What it waits for.
     pub chan: AtomicUsize,
+    /// Calls of the MMU code that it is in.
+    pub busy: AtomicU32,
     /// Times that it was picked up by another CPU than before.
     pub migrations: AtomicU32,
     name: AtomicPtr<&'static str>,
@@ -75,6 +77,7 @@ impl Proc {
             wired: AtomicU32::new(NOBODY),
             sp: AtomicUsize::new(0),
             chan: AtomicUsize::new(0),
+            busy: AtomicU32::new(0),
             migrations: AtomicU32::new(0),
             name: AtomicPtr::new(null_mut()),
             body: UnsafeCell::new(None),

@@ -11,7 +11,7 @@ use crate::mach::{Mach, m, machno, machp, nmach, up};
 use crate::proc::{NOBODY, NPROC, Proc, State, proctab};
 use crate::spl::{self, islo, splhi, splx};
 use crate::trap::VECTOR_WAKE;
-use crate::{apic, mmu};
+use crate::{apic, book, mmu};
 
 global_asm!(
     r#"
@@ -109,6 +109,7 @@ fn leave(p: &'static Proc) {
         State::Moribund => {
             // State Dead is what unmappers see before the directory goes to this CPU's pool.
             p.set_state(State::Dead);
+            book::with(|ledger| ledger.exited(p.index()));
             mmu::release(p);
         }
         // Asleep, or woken already on its way here.

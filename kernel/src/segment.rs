@@ -1,99 +1,80 @@
-//! Flat segments, a task state segment per CPU, and a second one for double faults: a stack that
-//! overflowed cannot take the fault that says so.
+//! Where each CPU's descriptor table and task state segment lie, which mmu386 fills in, and a second
+//! task for double faults: a stack that overflowed cannot take the fault that says so.
 
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::mem::offset_of;
+use core::sync::atomic::Ordering;
 
-use x86::Ring;
+use alloc::boxed::Box;
+use mmu386::arch::Owned;
+use mmu386::gdt::{APMCSEG, BY2SEGDESC, BY2TSS, Descriptors, Ldt, NGDT, Segdesc, Selector};
 use x86::bits32::task::TaskStateSegment;
-use x86::dtables::{DescriptorTablePointer, lgdt};
+use x86::dtables::{DescriptorTablePointer, lgdt as load_gdtr};
 use x86::segmentation::SegmentSelector;
 
+use crate::arch_impl::Pc;
 use crate::frames;
-use crate::layout::{BY2PG, kaddr};
-use crate::mach::Mach;
+use crate::layout::BY2PG;
+use crate::mach::{Mach, m};
+use crate::mmu::kaddr;
 
-/// Kernel data.
-pub const KDSEL: u16 = 0x08;
-/// Kernel code.
-pub const KESEL: u16 = 0x10;
-/// Entries of the GDT: Plan 9's 14 and the double fault's task.
-pub const NGDT: usize = 15;
-const TSSSEG: usize = 5;
-const DFSEG: usize = 14;
-/// The double fault's task.
-pub const DFSEL: u16 = (DFSEG << 3) as u16;
+/// The double fault's task. It has the first of the descriptors that mmu386 leaves to an APM BIOS,
+/// which this kernel never calls.
+pub const DFSEL: Selector = Selector::new(APMCSEG, 0);
 
-const FLAT: u64 = 0x00CF_0000_0000_FFFF;
-const DATA: u64 = 0x92 << 40;
-const EXEC: u64 = 0x9A << 40;
-const DPL3: u64 = 3 << 45;
-
-fn tss_descriptor(tss: usize) -> u64 {
-    let base = tss as u64;
-    let limit = (size_of::<TaskStateSegment>() - 1) as u64;
-    limit | (base & 0xFF_FFFF) << 16 | 0x89 << 40 | (base >> 24) << 56
+/// What one CPU has in a page of its own, which the hardware reads where it lies.
+#[repr(C)]
+struct Tables {
+    descriptors: Descriptors<Pc>,
+    fault: TaskStateSegment,
 }
 
-/// Frames for one CPU: the GDT and both task state segments in one, a stack for double faults.
-pub struct Segments {
-    gdt: usize,
-    tss: usize,
-}
+const _: () = {
+    assert!(offset_of!(Descriptors<Pc>, gdt) == 0);
+    assert!(offset_of!(Descriptors<Pc>, tss) == Descriptors::<Pc>::TSS_OFFSET as usize);
+    assert!(size_of::<Descriptors<Pc>>() >= NGDT * BY2SEGDESC as usize + BY2TSS as usize);
+    assert!(size_of::<TaskStateSegment>() == BY2TSS as usize);
+    assert!(size_of::<Tables>() <= BY2PG);
+};
 
-/// Builds a CPU's descriptors. Called by CPU 0, for itself and for each AP before it starts.
-pub fn build(pdb: u32, double_fault: extern "C" fn() -> !) -> Segments {
+/// Makes a CPU's tables, still empty but for the double fault's task. Called by CPU 0, for itself and
+/// for each other CPU before it starts.
+pub fn build(mach: &Mach, double_fault: extern "C" fn() -> !) {
     let page = kaddr(frames::must());
-    let tss = page + 0x400;
-    let df = page + 0x800;
     let stack = kaddr(frames::must());
-    let gdt: [u64; NGDT] = core::array::from_fn(|slot| match slot {
-        1 => FLAT | DATA,
-        2 => FLAT | EXEC,
-        3 => FLAT | DATA | DPL3,
-        4 => FLAT | EXEC | DPL3,
-        TSSSEG => tss_descriptor(tss),
-        DFSEG => tss_descriptor(df),
-        _ => 0,
-    });
+    let (kd, ke) = (Selector::KD.0, Selector::KE.0);
     let mut fault = TaskStateSegment::new();
-    fault.cr3 = pdb;
+    fault.cr3 = mach.pdb.load(Ordering::Relaxed);
     fault.eip = double_fault as usize as u32;
     fault.eflags = 2;
     // A null return address ends the backtrace.
     fault.esp = (stack + BY2PG - 20) as u32;
-    (fault.cs, fault.ss, fault.ds) = (KESEL, KDSEL, KDSEL);
-    (fault.es, fault.fs, fault.gs) = (KDSEL, KDSEL, KDSEL);
-    let mut task = TaskStateSegment::new();
-    task.ss0 = KDSEL;
-    task.cr3 = pdb;
-    task.iobp_offset = 0xDFFF;
-    // SAFETY: both frames are ours, cleared and mapped; the three objects do not overlap.
+    (fault.cs, fault.ss, fault.ds) = (ke, kd, kd);
+    (fault.es, fault.fs, fault.gs) = (kd, kd, kd);
+    let tables = Tables { descriptors: Descriptors::new(page as u32), fault };
+    let at = page as *mut Tables;
+    // SAFETY: the frame is ours, cleared, mapped, and larger than the tables.
     unsafe {
-        (page as *mut [u64; NGDT]).write(gdt);
-        (tss as *mut TaskStateSegment).write(task);
-        (df as *mut TaskStateSegment).write(fault);
-    }
-    Segments { gdt: page, tss }
-}
-
-impl Segments {
-    /// Remembers the task state segment where the scheduler finds it.
-    pub fn publish(&self, mach: &Mach) {
-        mach.tss.store(self.tss as *mut _, Ordering::Release);
-        mach.gdt.store(self.gdt as *mut _, Ordering::Release);
+        at.write(tables);
+        mach.descriptors.store(&raw mut (*at).descriptors, Ordering::Release);
     }
 }
 
-/// Loads the GDT and the task register of the CPU that calls, from its Mach.
-pub fn load(gdt: &AtomicPtr<u64>) {
-    let pointer = DescriptorTablePointer::<u64> {
-        limit: (NGDT * 8 - 1) as u16,
-        base: gdt.load(Ordering::Acquire),
-    };
-    // SAFETY: the table was built by `build` and lives for ever; its selectors are the ones that
-    // the code below loads, and the segments are as flat as those in use.
+/// This CPU's descriptors.
+pub fn descriptors() -> &'static Descriptors<Pc> {
+    let descriptors = m().descriptors.load(Ordering::Acquire);
+    assert!(!descriptors.is_null(), "descriptors before segment::build");
+    // SAFETY: `build` stored the address of descriptors that live for ever.
+    unsafe { &*descriptors }
+}
+
+/// After mmuinit: the double fault's descriptor, and the segment registers of this CPU, which still
+/// hold what the loader or the start-up code gave. Interrupts are off.
+pub fn finish() {
+    let own = descriptors();
+    let fault = own.gdt_base() + offset_of!(Tables, fault) as u32;
+    own.gdt[APMCSEG].set(Segdesc::tss(fault));
+    // SAFETY: GDTR holds mmu386's table, whose segments are as flat as those in use.
     unsafe {
-        lgdt(&pointer);
         core::arch::asm!(
             "push {code}",
             "lea {tmp}, [2f]",
@@ -105,10 +86,52 @@ pub fn load(gdt: &AtomicPtr<u64>) {
             "mov fs, {data:x}",
             "mov gs, {data:x}",
             "mov ss, {data:x}",
-            code = in(reg) u32::from(KESEL),
-            data = in(reg) u32::from(KDSEL),
+            code = in(reg) u32::from(Selector::KE.0),
+            data = in(reg) u32::from(Selector::KD.0),
             tmp = out(reg) _,
         );
-        x86::task::load_tr(SegmentSelector::new(TSSSEG as u16, Ring::Ring0));
     }
 }
+
+/// Loads GDTR.
+pub fn lgdt(base: u32, limit: u16) {
+    let pointer = DescriptorTablePointer::<u64> { limit, base: base as *const u64 };
+    // SAFETY: mmu386 passes the table of this CPU, which it has filled in and which lives for ever.
+    unsafe { load_gdtr(&pointer) };
+}
+
+/// Loads the task register.
+pub fn ltr(task: Selector) {
+    // SAFETY: mmu386 passes the descriptor of this CPU's task state segment.
+    unsafe { x86::task::load_tr(SegmentSelector::from_raw(task.0)) };
+}
+
+/// Loads LDTR.
+pub fn lldt(table: Selector) {
+    // SAFETY: mmu386 passes 0, or the descriptor of a table that its process owns.
+    unsafe { x86::dtables::load_ldtr(SegmentSelector::from_raw(table.0)) };
+}
+
+/// Descriptors of every local descriptor table here.
+pub const NLDT: usize = 4;
+
+/// Memory for a process's local descriptor table, filled in; `freeldt` takes it back.
+pub fn newldt(table: [Segdesc; NLDT]) -> Ldt {
+    let base = Box::into_raw(Box::new(table)) as u32;
+    LDTS.fetch_add(1, Ordering::Relaxed);
+    Ldt { base, n: NLDT as u32 }
+}
+
+/// Gives back a local descriptor table.
+pub fn freeldt(base: u32) {
+    LDTS.fetch_sub(1, Ordering::Relaxed);
+    // SAFETY: mmu386 passes what `newldt` made for a process, once, when the process is dead.
+    drop(unsafe { Box::from_raw(base as *mut [Segdesc; NLDT]) });
+}
+
+/// Local descriptor tables that were made and not freed.
+pub fn ldts() -> u32 {
+    LDTS.load(Ordering::Relaxed)
+}
+
+static LDTS: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);

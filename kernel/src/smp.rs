@@ -5,9 +5,10 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use mmu386_wire::Line;
 
-use crate::layout::{APBOOTSTRAP, kaddr};
-use crate::mach::{m, machno, machp};
-use crate::{apic, clock, mmu, paging, report, sched, segment, trap};
+use crate::layout::APBOOTSTRAP;
+use crate::mach::{machno, machp};
+use crate::mmu::kaddr;
+use crate::{apic, clock, cpu, mmu, paging, report, sched, segment, trap};
 
 /// How long a CPU of the MADT may take to come up.
 const DEADLINE_US: u64 = 2_000_000;
@@ -92,10 +93,10 @@ pub fn start_all(apicids: &[u8]) {
         others.push(*id).expect("more CPUs than MAXMACH");
     }
     for (index, id) in others.iter().enumerate() {
-        let pdb = paging::build(index + 1);
+        paging::build(index + 1);
         let mach = machp(index + 1);
         mach.apicid.store(u32::from(*id), Ordering::Relaxed);
-        segment::build(pdb, trap::double_fault).publish(mach);
+        segment::build(mach, trap::double_fault);
     }
     let start = &raw const ap_code;
     let length = &raw const ap_code_end as usize - start as usize;
@@ -142,9 +143,8 @@ pub fn go_online() {
 /// The first Rust code of another CPU, on its scheduler's stack, in its own directory.
 #[unsafe(no_mangle)]
 extern "C" fn ap_main() -> ! {
-    paging::enable_features();
-    segment::load(&m().gdt);
-    trap::load();
+    cpu::enable_features();
+    mmu::init_cpu();
     apic::enable();
     go_online();
     schedule()

@@ -4,15 +4,19 @@ use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use core::sync::atomic::Ordering;
 
+use mmu386::arch::Owned;
+use mmu386::gdt::Selector;
 use x86::dtables::{DescriptorTablePointer, lidt};
 
-use crate::mach::{m, up};
+use crate::mach::m;
 use crate::panic::{self, Regs};
-use crate::segment::{DFSEL, KESEL};
-use crate::{apic, mmu, probe, sched, tests};
+use crate::segment::DFSEL;
+use crate::{apic, mmu, probe, sched, segment, still, tests};
 
 const NMI: u32 = 2;
 const DOUBLE_FAULT: usize = 8;
+const SEGMENT_NOT_PRESENT: u32 = 11;
+const PROTECTION: u32 = 13;
 const PAGE_FAULT: u32 = 14;
 const EXCEPTIONS: u32 = 32;
 const IF: u32 = 1 << 9;
@@ -69,6 +73,8 @@ vectors:
 "#
 );
 
+// FS and GS may hold what the process that was interrupted has in descriptors of its own; in the next
+// process they mean something else, or nothing.
 // AT&T syntax, because the other one takes a push of a segment register for 16 bits.
 global_asm!(
     r#"
@@ -82,6 +88,8 @@ alltraps:
     movl ${kdsel}, %eax
     movl %eax, %ds
     movl %eax, %es
+    movl %eax, %fs
+    movl %eax, %gs
     cld
     pushl %esp
     call trap
@@ -94,7 +102,7 @@ alltraps:
     addl $8, %esp
     iretl
 "#,
-    kdsel = const crate::segment::KDSEL,
+    kdsel = const Selector::KD.0,
     options(att_syntax)
 );
 
@@ -116,22 +124,23 @@ const GATE_TASK: u64 = 0x8500;
 pub fn init() {
     let gate = |vector: usize| {
         if vector == DOUBLE_FAULT {
-            return u64::from(DFSEL) << 16 | GATE_TASK << 32;
+            return u64::from(DFSEL.0) << 16 | GATE_TASK << 32;
         }
         // SAFETY: the entry code above has 256 entries of 16 bytes.
         let handler = unsafe { &raw const vectors[vector] } as u64;
-        handler & 0xFFFF | u64::from(KESEL) << 16 | GATE_INTERRUPT << 32 | (handler >> 16) << 48
+        handler & 0xFFFF
+            | u64::from(Selector::KE.0) << 16
+            | GATE_INTERRUPT << 32
+            | (handler >> 16) << 48
     };
     // SAFETY: no other CPU runs yet, and this one's interrupts are off.
     unsafe { *IDT.0.get() = core::array::from_fn(gate) };
 }
 
-/// Loads the IDT on the CPU that calls.
-pub fn load() {
-    let pointer = DescriptorTablePointer::<u64> {
-        limit: (256 * 8 - 1) as u16,
-        base: IDT.0.get() as *const u64,
-    };
+/// Loads the IDT on the CPU that calls; mmu386 knows its limit.
+pub fn load(limit: u16) {
+    assert!(usize::from(limit) < size_of::<Idt>(), "IDT: limit {limit:#x}");
+    let pointer = DescriptorTablePointer::<u64> { limit, base: IDT.0.get() as *const u64 };
     // SAFETY: the table is static and filled; its selectors are in every CPU's GDT.
     unsafe { lidt(&pointer) };
 }
@@ -147,6 +156,10 @@ extern "C" fn trap(ureg: &mut Ureg) {
     match ureg.trap {
         NMI => panic::nmi(),
         PAGE_FAULT => page_fault(ureg),
+        SEGMENT_NOT_PRESENT | PROTECTION => match probe::landing(ureg.eip) {
+            Some(landing) => ureg.eip = landing,
+            None => die(ureg, 0, EXCEPTION_NAMES[ureg.trap as usize]),
+        },
         trap if trap < EXCEPTIONS => die(ureg, 0, EXCEPTION_NAMES[trap as usize]),
         trap => interrupt(trap as u8, ureg),
     }
@@ -174,7 +187,7 @@ fn interrupt(vector: u8, ureg: &Ureg) {
             apic::eoi();
             tests::watchdog();
             // Interrupts were on: no ilock is held, and the stack is a process's if there is one.
-            if ureg.eflags & IF != 0 && up().is_some() {
+            if ureg.eflags & IF != 0 && mmu::may_preempt() {
                 sched::sched();
             }
         }
@@ -186,6 +199,7 @@ fn interrupt(vector: u8, ureg: &Ureg) {
         VECTOR_PROBE => {
             apic::eoi();
             probe::interrupt();
+            still::interrupt();
         }
         VECTOR_ERROR => {
             let status = apic::error_status();
@@ -224,9 +238,13 @@ fn die(ureg: &Ureg, va: usize, what: &str) -> ! {
 
 /// The double fault's task: on its own stack, with the CPU's own directory.
 pub extern "C" fn double_fault() -> ! {
-    // SAFETY: the task switch saved the faulting state in this CPU's segment, which lives for ever.
-    let tss = unsafe { m().tss.load(Ordering::Relaxed).read_unaligned() };
-    let regs = Regs { eip: tss.eip, esp: tss.esp, cr2: cr2() as u32, ebp: tss.ebp };
+    // The task switch saved the faulting state in this CPU's segment (Intel SDM vol. 3, figure 7-2).
+    const EIP: usize = 8;
+    const ESP: usize = 14;
+    const EBP: usize = 15;
+    let tss = &segment::descriptors().tss;
+    let [eip, esp, ebp] = [EIP, ESP, EBP].map(|word| tss[word].get());
+    let regs = Regs { eip, esp, cr2: cr2() as u32, ebp };
     let why =
         if crate::paging::is_stack_guard(cr2()) { "kernel stack overflow" } else { "double fault" };
     panic::die(&regs, format_args!("{why}"))

@@ -9,16 +9,18 @@
 //! | [`setup`] | what a machine needs, and how to install it |
 //! | [`toolchain`], [`kernel`] | which compiler builds the kernel, and the build |
 //! | [`guest`] | QEMU, the serial wire, and the report of a run that failed |
+//! | [`coverage`] | which lines of mmu386 its host tests reach, and why not the others |
 //! | [`models`] | the loom models, as a program |
 //! | [`verdict`] | rows, expectations and the judgement over them |
 //! | [`review`] | verdict.json and index.html |
 //!
 //! The harness links neither the kernel nor the models: it drives both as programs and shares with
-//! them only the vocabulary of the serial wire.
+//! them only the vocabulary of the serial wire. From mmu386 it takes the names of the repairs.
 #![forbid(unsafe_code)]
 
 pub mod cli;
 pub mod commands;
+pub mod coverage;
 pub mod guest;
 pub mod kernel;
 pub mod models;

@@ -13,7 +13,7 @@ use serde_json::Map;
 use crate::kernel::executable;
 use crate::paths::Paths;
 use crate::process::{Captured, Ended, capture, clean_cargo, command, tail};
-use crate::variants::{FIXED, SEED};
+use crate::variants::{FIXED, MAIN};
 use crate::verdict::{Expected, Row, Verdict};
 
 /// Names another program to run in the models' place; the tests put an impostor here.
@@ -224,10 +224,10 @@ fn row(job: &Job, said: &Captured) -> Row {
     row
 }
 
-/// Every run of the models on Seed and Fixed, in every mode, and on what each model says it notices,
-/// in the mode in which a finding counts.
+/// Every run of the models on the main variants, in every mode, and on what each model says it
+/// notices, in the mode in which a finding counts.
 pub fn jobs(models: &[Model]) -> Vec<Job> {
-    let mut jobs = select(models, &[SEED, FIXED].map(str::to_owned), None);
+    let mut jobs = select(models, &MAIN.map(|(name, _)| name.to_owned()), None);
     for model in models {
         jobs.extend(select(std::slice::from_ref(model), &model.killed_by, Some(Mode::Rmw)));
     }
@@ -267,4 +267,34 @@ pub fn filter(models: Vec<Model>, filter: Option<&str>) -> Result<Vec<Model>> {
         bail!("no model is called or contains `{filter}`; the models are: {}", names.join(", "));
     }
     Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(variants: &[&str], killed_by: &[&str]) -> Model {
+        let json = serde_json::json!({
+            "name": "a-model", "property": "V1", "variants": variants, "modes": ["rmw", "as-written"],
+            "killed_by": killed_by,
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn runs(model: Model) -> Vec<String> {
+        jobs(&[model]).iter().map(|job| format!("{} {}", job.variant, job.mode)).collect()
+    }
+
+    #[test]
+    fn upstream_is_run_where_a_model_lists_it() {
+        let both = ["seed rmw", "seed as-written", "fixed rmw", "fixed as-written"];
+        assert_eq!(runs(model(&["seed", "fixed"], &[])), both);
+        let all =
+            runs(model(&["seed", "fixed", "upstream", "fixed-a1", "fixed-a2"], &["fixed-a1"]));
+        let more = ["upstream rmw", "upstream as-written", "fixed-a1 rmw"];
+        assert_eq!(all.len(), both.len() + more.len());
+        for run in both.iter().chain(&more) {
+            assert!(all.iter().any(|one| one == run), "{run}: {all:?}");
+        }
+    }
 }

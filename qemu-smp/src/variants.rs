@@ -1,23 +1,27 @@
 //! The names of the variants that mmu386 can be compiled as.
 
 use anyhow::{Result, bail};
+use mmu386::variant::Fixes;
 
 use crate::models::Model;
 
-/// The repairs that can be taken out of `fixed` alone, in the order of the hazard ledger. A test
-/// compares them with mmu386's own list.
-pub const REPAIRS: &[&str] = &["a1", "a2", "a3", "a4", "a6", "a7", "a9", "b1", "b2"];
-
 /// mmu.c as found.
 pub const SEED: &str = "seed";
+/// The vunmap of December 2019, through procflushmmu over all other processes; the tick flushes only
+/// when up and up->newtlb.
+pub const UPSTREAM: &str = "upstream";
 /// Every repair in.
 pub const FIXED: &str = "fixed";
 
-/// All known names: `seed`, `fixed`, and `fixed-<hazard>` without one repair.
+/// The variants that are judged for their own sake, and their names in headings. All others show
+/// what one repair is good for.
+pub const MAIN: [(&str, &str); 3] = [(SEED, "Seed"), (UPSTREAM, "Upstream"), (FIXED, "Fixed")];
+
+/// All known names: the main ones, and `fixed-<hazard>` without one of mmu386's repairs.
 pub fn all() -> Vec<String> {
-    let mut names = vec![SEED.to_owned(), FIXED.to_owned()];
-    names.extend(REPAIRS.iter().map(|repair| format!("{FIXED}-{repair}")));
-    names
+    let main = MAIN.map(|(name, _)| name.to_owned());
+    let without = Fixes::EACH.iter().map(|(repair, _)| format!("{FIXED}-{repair}"));
+    main.into_iter().chain(without).collect()
 }
 
 /// Accepts a known name, and says which are known otherwise.
@@ -46,16 +50,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_the_one_of_the_code() {
-        let repairs: Vec<&str> =
-            mmu386::variant::Fixes::EACH.iter().map(|(name, _)| *name).collect();
-        assert_eq!(REPAIRS, repairs);
+    fn there_is_a_variant_for_each_repair_of_the_code_and_nothing_else() {
+        let names = all();
+        for main in ["seed", "upstream", "fixed"] {
+            assert!(names.iter().any(|name| name == main), "{main}");
+        }
+        let without: Vec<&str> =
+            names.iter().filter_map(|name| name.strip_prefix("fixed-")).collect();
+        let repairs: Vec<&str> = Fixes::EACH.iter().map(|(name, _)| *name).collect();
+        assert_eq!(without, repairs);
+        assert_eq!(names.len(), repairs.len() + 3);
     }
 
     #[test]
     fn an_unknown_variant_is_answered_with_the_list() {
         let error = check("fxied").unwrap_err().to_string();
         assert!(error.contains("`fxied`") && error.contains("fixed-a1"), "{error}");
-        assert!(check("fixed-a4").is_ok() && check("seed").is_ok());
+        assert!(error.contains("upstream"), "{error}");
+        assert!(check("fixed-a4").is_ok() && check("seed").is_ok() && check("upstream").is_ok());
     }
 }

@@ -19,6 +19,14 @@ fn a_good_guest_passes() {
 }
 
 #[test]
+fn what_has_run_is_in_the_report_for_programs() {
+    let finished = boot("good", &["--json"]);
+    finished.passed();
+    let report: serde_json::Value = serde_json::from_str(&finished.out).unwrap();
+    assert_eq!(report["said"]["functions"], serde_json::json!(["vmap", "vunmap"]));
+}
+
+#[test]
 fn a_panic_is_reported_with_registers_and_backtrace() {
     boot("panic", &[])
         .refused(1, &["panic on CPU 1: out of luck", "eip 0xf010", "cr3 0x00000003", "by 0xf010"]);

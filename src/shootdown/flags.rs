@@ -66,7 +66,7 @@ impl Handshake for Flags {
 
 /// Sets the flag of each process that matches and of each CPU that it runs on. Returns those CPUs, a
 /// bit each.
-pub(super) fn flag_processes<A: Arch>(arch: &A, matches: impl Fn(&Proc<A>) -> bool) -> u32 {
+fn flag_processes<A: Arch>(arch: &A, matches: impl Fn(&Proc<A>) -> bool) -> u32 {
     let mut flagged = 0;
     for n in 0..arch.nproc() {
         let proc = arch.proc(n);
@@ -87,7 +87,7 @@ pub(super) fn flag_processes<A: Arch>(arch: &A, matches: impl Fn(&Proc<A>) -> bo
 }
 
 /// Gives the CPU away until each of `cpus` has cleared its flag.
-pub(super) fn wait_for_cpus<A: Arch>(arch: &A, cpus: u32) {
+fn wait_for_cpus<A: Arch>(arch: &A, cpus: u32) {
     for cpu in (0..arch.nmach()).filter(|cpu| cpus & 1 << cpu != 0) {
         let mach = arch.mach(cpu);
         while arch.load(&mach.flushmmu) != 0 {

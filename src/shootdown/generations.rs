@@ -57,15 +57,16 @@ impl Handshake for Generations {
             arch.relax(seen);
             return;
         }
-        let served = serve(arch);
-        match *seen {
-            [one] => arch.relax(&[one, (&arch.system().flushgen, served)]),
-            [one, two] => arch.relax(&[one, two, (&arch.system().flushgen, served)]),
-            _ => arch.relax(seen),
-        }
+        // Somebody else's request is a reason to go on, too.
+        let request = (&arch.system().flushgen, serve(arch));
+        let mut all = [request; MOST_WORDS + 1];
+        all[..seen.len()].copy_from_slice(seen);
+        arch.relax(&all[..=seen.len()]);
     }
 }
 
+/// Most words that a waiter watches.
+const MOST_WORDS: usize = 2;
 /// Every CPU, a bit each.
 const ALL: u32 = u32::MAX;
 

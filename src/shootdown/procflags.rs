@@ -3,7 +3,6 @@
 //! A CPU that runs no process is not asked at all (A2), the tick flushes for a process alone, and all
 //! rests on what `m->proc` shows (C2).
 
-use super::flags::{flag_processes, wait_for_cpus};
 use super::{Flags, Handshake};
 use crate::arch::Arch;
 use crate::event::Event;
@@ -21,12 +20,12 @@ impl Handshake for ProcFlags {
             return;
         };
         let me = up.index;
-        wait_for_cpus(arch, flag_processes(arch, |proc| proc.index != me));
+        Flags::flush_processes(arch, |proc| proc.index != me);
         flushmmu(arch);
     }
 
     fn flush_processes<A: Arch>(arch: &A, matches: impl Fn(&Proc<A>) -> bool) {
-        wait_for_cpus(arch, flag_processes(arch, matches));
+        Flags::flush_processes(arch, matches);
     }
 
     fn interrupt<A: Arch>(arch: &A) {

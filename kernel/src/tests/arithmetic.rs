@@ -23,6 +23,7 @@ pub fn run(context: &Context) -> Outcome {
     };
     for size in [0, usize::MAX - BY2PG + 2, usize::MAX] {
         if let Ok(va) = mmu::vmap(large, size) {
+            mmu::disown(va, size);
             found(va, SIZE);
         }
     }
@@ -42,6 +43,7 @@ pub fn run(context: &Context) -> Outcome {
         Err(error) => panic!("{error}"),
     };
     if mmu::vunmap(va, BY2PG).is_ok() {
+        mmu::disown(va, BY2LARGE);
         found(va, PART);
     } else if let Err(error) = mmu::vunmap(va, BY2LARGE) {
         panic!("{error}");

@@ -31,11 +31,10 @@ fn measure(context: &Context, samples: u32) -> Vec<u64> {
         };
         // Every CPU caches what is about to go.
         probe::everywhere(va);
-        let start = clock::tsc();
-        if let Err(error) = mmu::vunmap(va, BY2PG) {
-            panic!("{error}");
-        }
-        let span = clock::tsc() - start;
+        let span = match mmu::timed_vunmap(va, BY2PG) {
+            Ok(span) => span,
+            Err(error) => panic!("{error}"),
+        };
         if round >= warm_up {
             taken.push(clock::nanoseconds(span));
         }

@@ -7,8 +7,9 @@ use x86::controlregs::{Cr0, Cr4, cr0, cr4};
 
 use super::context::{Context, Outcome};
 use super::crew::crew;
-use crate::layout::{MACHADDR, VPT, paddr};
+use crate::layout::{MACHADDR, VPT};
 use crate::mach::{m, machp};
+use crate::mmu::paddr;
 use crate::{apic, mmu, paging, probe};
 
 const PATWC: u64 = 7 * 8;

@@ -4,8 +4,10 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use alloc::sync::Arc;
 
+use super::context::Context;
+use crate::clock;
 use crate::proc::kproc;
-use crate::sched::{sleep, wakeup};
+use crate::sched::{self, sleep, wakeup};
 
 /// Runs `body(i)` in `n` processes and waits until all have ended. Process `i` is wired to
 /// `wired(i)`, or migrates.
@@ -15,6 +17,38 @@ pub fn crew(
     wired: impl Fn(usize) -> Option<usize>,
     body: impl Fn(usize) + Send + Sync + 'static,
 ) {
+    let left = start(name, n, wired, body);
+    sleep(channel(&left), || left.load(Ordering::SeqCst) == 0);
+}
+
+/// How long an auditor waits from one look to the next.
+const PAUSE_US: u64 = 100_000;
+
+/// As `crew`, and stops the world for an audit now and then.
+pub fn audited_crew(
+    context: &Context,
+    name: &'static &'static str,
+    n: usize,
+    wired: impl Fn(usize) -> Option<usize>,
+    body: impl Fn(usize) + Send + Sync + 'static,
+) {
+    let left = start(name, n, wired, body);
+    let mut last = clock::tsc();
+    while left.load(Ordering::SeqCst) != 0 {
+        sched::relax();
+        if clock::since(last) > PAUSE_US {
+            context.audit();
+            last = clock::tsc();
+        }
+    }
+}
+
+fn start(
+    name: &'static &'static str,
+    n: usize,
+    wired: impl Fn(usize) -> Option<usize>,
+    body: impl Fn(usize) + Send + Sync + 'static,
+) -> Arc<AtomicUsize> {
     let left = Arc::new(AtomicUsize::new(n));
     let body = Arc::new(body);
     for i in 0..n {
@@ -26,7 +60,7 @@ pub fn crew(
             wakeup(channel(&left));
         });
     }
-    sleep(channel(&left), || left.load(Ordering::SeqCst) == 0);
+    left
 }
 
 fn channel(left: &Arc<AtomicUsize>) -> usize {

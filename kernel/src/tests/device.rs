@@ -1,7 +1,6 @@
 //! A mapping of tagged device memory that is judged at every step.
 
 use super::context::{Context, Finding};
-use super::ledger;
 use crate::layout::{BY2LARGE, BY2PG, PTESIZE, PTEVALID};
 use crate::mach::machno;
 use crate::oracle::tag;
@@ -26,12 +25,12 @@ const STALE: &str = "after vunmap returned, the old memory can still be reached"
 impl Mapping {
     /// Maps, and enters the mapping in the book.
     pub fn new(context: &Context, pa: usize, size: usize) -> Mapping {
-        let va = match mmu::vmap(pa, size) {
-            Ok(va) => va,
+        let (va, overlap) = match mmu::vmap_told(pa, size) {
+            Ok(told) => told,
             Err(error) => panic!("{error}"),
         };
         let mapping = Mapping { va, pa, size };
-        match ledger::mapped(va, pa, size) {
+        match overlap {
             None => {}
             // Reused while it is being unmapped: right only if no CPU is left with the old page.
             Some(overlap) if overlap.torn => {
@@ -41,7 +40,7 @@ impl Mapping {
             }
             Some(overlap) => {
                 let (hazard, why) = ("V2", SHARED);
-                let (cpu, expected, seen) = (machno(), tag(pa), tag(overlap.pa));
+                let (cpu, expected, seen) = (machno(), tag(pa), tag(overlap.pa as usize));
                 context.finding(&Finding { hazard, cpu, va, expected, seen, why });
             }
         }
@@ -104,11 +103,9 @@ impl Mapping {
     /// Unmaps; then no CPU may reach the old memory. `pa` is the caller's own, so nobody else maps
     /// it meanwhile and its tag can only come from a stale translation.
     pub fn unmap(self, context: &Context) {
-        ledger::tearing(self.va, self.pa);
         if let Err(error) = mmu::vunmap(self.va, self.size) {
             panic!("{error}");
         }
-        ledger::gone(self.va, self.pa);
         for offset in self.offsets() {
             let old = tag(self.pa + offset);
             for sight in probe::everywhere(self.va + offset) {

@@ -4,16 +4,25 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use alloc::sync::Arc;
 
+use mmu386::arch::Arch;
+
 use super::context::{Context, Outcome};
 use super::crew::crew;
+use crate::arch_impl::PC;
 use crate::layout::{KZERO, VPT, pdx};
-use crate::mach::{m, machp, up};
+use crate::mach::{Mach, m, machp, up};
 use crate::spl::{splhi, splx};
 use crate::{apic, mmu, probe, sched};
 
 /// The private slot of the loaded directory, by the VPT.
 fn private_slot() -> Option<u32> {
     probe::read(VPT + (VPT >> 12) * 4 + pdx(KZERO) * 4)
+}
+
+/// The entry by which a CPU's own directory maps its Mach.
+fn own_slot(mach: &Mach) -> u32 {
+    let pdb = mach.pdb.load(Ordering::Relaxed) as usize;
+    PC.load(PC.at((mmu::kaddr(pdb) + pdx(KZERO) * 4) as u32))
 }
 
 /// More processes than CPUs, each giving its CPU away again and again.
@@ -33,7 +42,7 @@ pub fn run(context: &Context) -> Outcome {
                 let level = splhi();
                 // Interrupts are off: all of this is one CPU's.
                 let mach = machp(m().machno.load(Ordering::Relaxed) as usize);
-                let own = crate::arch_impl::private_slot(mach);
+                let own = own_slot(mach);
                 let right = mach.apicid.load(Ordering::Relaxed) == u32::from(apic::id())
                     && private_slot().map(|slot| slot & !0xFFF) == Some(own & !0xFFF);
                 splx(level);

@@ -8,14 +8,23 @@ mod context;
 mod cpu_state;
 mod crew;
 mod cycles;
+mod descriptors;
 mod device;
 mod early;
+mod functions;
 mod handover;
-mod ledger;
+mod install_after_free;
+mod kernel_code;
+mod kmap;
 mod migrate;
+mod page_refs;
 mod pressure;
 mod registers;
+mod segments;
 mod splhi_unmap;
+mod user_pages;
+mod window;
+mod write_combining;
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -26,7 +35,7 @@ use crate::cmdline::Options;
 use crate::mmu::Fixes;
 use crate::oracle::Devices;
 use crate::proc::kproc;
-use crate::{clock, mmu, report};
+use crate::{audit, clock, mmu, report};
 use context::{Context, Outcome};
 
 /// One test.
@@ -48,6 +57,16 @@ const TESTS: &[Test] = &[
     Test::new("migrate", migrate::run),
     Test::new("page-pressure", pressure::run),
     Test::new("registers", registers::run),
+    Test::new("window", window::run),
+    Test::new("d1-kernel-code", kernel_code::run),
+    Test::new("kmap", kmap::run),
+    Test::new("user-pages", user_pages::run),
+    Test { name: "c3-checkmmu", needs: &[Fixes::C3], run: user_pages::checked },
+    Test::new("descriptors", descriptors::run),
+    Test { name: "segments", needs: &[Fixes::C1], run: segments::run },
+    Test::new("c1-install-after-free", install_after_free::run),
+    Test::new("write-combining", write_combining::small),
+    Test::new("a10-late-attributes", write_combining::large),
     Test::new("a1-large-page", a1_large::run),
     Test::new("a2-idle-flush", cycles::idle),
     Test::new("cycles-4k", cycles::run),
@@ -57,7 +76,12 @@ const TESTS: &[Test] = &[
     Test { name: "b1-splhi-unmap", needs: &[Fixes::B1], run: splhi_unmap::alone },
     Test { name: "b1-splhi-storm", needs: &[Fixes::B1], run: splhi_unmap::together },
     Test { name: "b2-lock-holder", needs: &[Fixes::B1, Fixes::B2], run: splhi_unmap::holding },
+    Test::new("d2-page-refs", page_refs::run),
+    Test::new(FUNCTIONS, functions::run),
 ];
+
+/// The last test, which asks about all others: never run alone.
+const FUNCTIONS: &str = "functions";
 
 /// Longest that a test may take, in seconds.
 const DEADLINE: u32 = 60;
@@ -90,9 +114,9 @@ pub fn start(options: Options, devices: Devices, sights: early::Sights) {
     kproc(&"tests", None, move || run(options, devices, sights));
 }
 
-fn chosen(pattern: &str) -> Vec<usize, 16> {
+fn chosen(pattern: &str) -> Vec<usize, 32> {
     let fits = |test: &Test| {
-        let asked = test.name.starts_with(pattern);
+        let asked = test.name.starts_with(pattern) && test.name != FUNCTIONS;
         asked || (pattern == "all" && test.needs.iter().all(|fix| mmu::has(*fix)))
     };
     let all = TESTS.iter().enumerate();
@@ -112,7 +136,9 @@ fn run(options: Options, devices: Devices, sights: early::Sights) {
         let test = &TESTS[index];
         watch(index);
         let start = clock::tsc();
-        let outcome = (test.run)(&context);
+        let mut outcome = (test.run)(&context);
+        context.audit();
+        outcome.failures += context.take_findings();
         let milliseconds = clock::since(start) / 1000;
         let pass = outcome.failures == 0;
         if pass {
@@ -131,6 +157,8 @@ fn run(options: Options, devices: Devices, sights: early::Sights) {
         bench::run(&context);
     }
     LATE.store(0, Ordering::Relaxed);
+    functions::tell();
+    crate::println!("{} audits", audit::count());
     report::send(&Line::Done { passed, failed });
     report::leave(if failed == 0 { exit::PASS } else { exit::FAIL });
 }

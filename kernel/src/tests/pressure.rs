@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use mmu386::error::PutmmuError;
 
 use super::context::{Context, Finding, Outcome};
 use super::crew::{Barrier, crew};
@@ -23,7 +24,15 @@ fn work(context: &Context, pages: Pages, who: usize) {
     for table in 0..TABLES {
         let pa = pages.page(rng.below(pages.count));
         let va = (table * 37 + who % 8 + 1) * BY2LARGE + 0x1000 * rng.below(1024);
-        mmu::putmmu(va, pa | PTEWRITE as usize);
+        loop {
+            let ticket = mmu::fault_begins();
+            match mmu::putmmu(va, pa | PTEWRITE as usize, ticket) {
+                Ok(()) => break,
+                // Somebody asked this process to flush: the fault comes again.
+                Err(PutmmuError::Flushed) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
         // A flush by somebody else may have dropped it; then it faults, and no more.
         if let Some(seen) = probe::read(va)
             && seen != tag(pa)
@@ -66,7 +75,7 @@ pub fn run(context: &Context) -> Outcome {
             |_| None,
             move |who| {
                 if who == workers {
-                    let hoard: Vec<_> = (0..pages::free()).filter_map(|_| pages::take()).collect();
+                    let hoard: Vec<_> = (0..pages::free()).filter_map(|_| pages::hold()).collect();
                     let before = pages::slept();
                     hoarded.wait();
                     // Every worker needs a page table, and there is none: some must go to sleep.
@@ -74,7 +83,7 @@ pub fn run(context: &Context) -> Outcome {
                         sched::relax();
                     }
                     for frame in hoard {
-                        pages::freepage(frame);
+                        pages::release(frame);
                         sched::sched();
                     }
                     return;

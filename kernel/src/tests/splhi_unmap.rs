@@ -80,7 +80,7 @@ pub fn holding(context: &Context) -> Outcome {
             let held = lock.ilock(&PC);
             let va = mmu::vmap(pages.page(who), BY2PG).expect("VMAP is nearly empty");
             mmu::vunmap(va, BY2PG).expect("what vmap gave can be unmapped");
-            lock.iunlock(&PC, held);
+            drop(held);
             splx(level);
             sum.fetch_add(1, Ordering::Relaxed);
         }

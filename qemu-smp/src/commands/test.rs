@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::coverage;
 use super::stages::Stages;
 use crate::cli::Install;
 use crate::kernel;
@@ -12,12 +13,12 @@ use crate::paths::Paths;
 use crate::process::{capture, clean_cargo, command};
 use crate::setup::{self, Need, Options};
 use crate::toolchain::{Choice, Toolchain};
-use crate::variants::{FIXED, SEED};
+use crate::variants::{FIXED, SEED, UPSTREAM};
 
 /// How long a lint, a document build or the test suite may take.
 const LIMIT: Duration = Duration::from_secs(900);
 /// The kernels that the tests of the guest boot; the last shows what one repair is good for.
-const KERNELS: [&str; 3] = [SEED, FIXED, "fixed-a1"];
+const KERNELS: [&str; 4] = [SEED, UPSTREAM, FIXED, "fixed-a1"];
 
 pub(super) fn run(paths: &Paths, choice: Choice, args: Install) -> Result<bool> {
     let mut stages = Stages::new(paths);
@@ -63,6 +64,7 @@ pub(super) fn run(paths: &Paths, choice: Choice, args: Install) -> Result<bool> 
     }
     let (runner, suite) = suite(paths);
     stages.command(&format!("tests, by {runner}"), LIMIT, true, || Ok(suite));
+    stages.run("coverage of mmu386", || coverage::stage(paths, options));
     stages.command("tests in documents", LIMIT, false, || {
         Ok(cargo(paths, &["test", "--doc", "--no-fail-fast"]))
     });

@@ -1,5 +1,7 @@
 //! What the kernel said over the serial port.
 
+use std::collections::BTreeSet;
+
 use mmu386_wire::{Line, PREFIX};
 use serde::Serialize;
 
@@ -76,6 +78,8 @@ pub struct Transcript {
     pub findings: Vec<Finding>,
     /// Measurements.
     pub benches: Vec<Bench>,
+    /// Functions of mmu.c that the kernel says have run.
+    pub functions: BTreeSet<String>,
     /// The first panic.
     pub panic: Option<Panic>,
     /// The kernel's own count of tests passed and failed.
@@ -91,7 +95,8 @@ impl Transcript {
     pub fn feed(&mut self, line: &str) {
         if let Some(json) = line.strip_prefix(PREFIX) {
             match serde_json::from_str::<Line<'static>>(json) {
-                Ok(event) => self.event(event),
+                Ok(event) if event.within_bounds() => self.event(event),
+                Ok(_) => self.garbled.push(format!("{line}  [out of bounds]")),
                 Err(error) => self.garbled.push(format!("{line}  [{error}]")),
             }
         } else if line.contains(PREFIX) {
@@ -131,6 +136,9 @@ impl Transcript {
                 min_ns,
                 max_ns,
             }),
+            Line::Functions { names } => {
+                self.functions.extend(names.iter().map(|name| name.clone().into_owned()));
+            }
             Line::Panic { cpu, message, regs, backtrace } => {
                 let backtrace = backtrace.into_iter().take_while(|&address| address != 0).collect();
                 let panic = Panic { cpu, message: message.into_owned(), regs, backtrace };
@@ -157,6 +165,9 @@ impl Transcript {
 
 #[cfg(test)]
 mod tests {
+    use mmu386_wire::NAMES;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -185,5 +196,31 @@ mod tests {
         }
         assert_eq!(said.garbled.len(), 5, "{:?}", said.garbled);
         assert!(said.done.is_none());
+    }
+
+    #[test]
+    fn the_functions_of_all_lines_are_one_set() {
+        let mut said = Transcript::default();
+        said.feed(r#"@smp {"event":"functions","names":["vunmap","vmap"]}"#);
+        said.feed(r#"@smp {"event":"functions","names":["vmap","mmuwalk"]}"#);
+        assert_eq!(json!(said)["functions"], json!(["mmuwalk", "vmap", "vunmap"]));
+        assert!(said.garbled.is_empty());
+    }
+
+    #[test]
+    fn garbled_functions_are_kept_and_do_not_count_as_run() {
+        let mut said = Transcript::default();
+        let many = json!({ "event": "functions", "names": vec!["vmap"; NAMES + 1] });
+        for line in [
+            r#"@smp {"event":"functions","names":["vmap","vun"#,
+            r#"@smp {"event":"functions","names":"vmap"}"#,
+            r#"@smp {"event":"functions","names":[""]}"#,
+            r#"@smp {"event":"functions"}"#,
+            &format!("{PREFIX}{many}"),
+        ] {
+            said.feed(line);
+        }
+        assert_eq!(said.garbled.len(), 5, "{:?}", said.garbled);
+        assert!(said.functions.is_empty());
     }
 }

@@ -4,8 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{BAR, Review, limits, timeline};
 use crate::guest::nanoseconds;
-use crate::variants::{FIXED, SEED};
-use crate::verdict::{Row, groups, hazard_name, notices, on_seed_or_fixed};
+use crate::verdict::{Row, columns, groups, hazard_name, notices, on_main_variant};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -54,6 +53,7 @@ fn banner(problems: &[String]) -> Markup {
 }
 
 fn properties(rows: &[Row]) -> Markup {
+    let columns = columns(rows);
     html! {
         h2 { "Properties" }
         p { "Seed is mmu.c as found; Fixed is what the kernel should ship. A finding on Seed shows that the model can \
@@ -63,15 +63,16 @@ fn properties(rows: &[Row]) -> Markup {
         div.scroll { table {
             thead { tr {
                 th { "Property" } th { "Hazard" } th { "Model" } th { "Engine" } th { "CPUs" }
-                th { "Seed" } th { "Fixed" } th { "Kills" }
+                @for (_, title) in &columns { th { (title) } }
+                th { "Kills" }
             } }
-            tbody { @for (key, group) in groups(rows).iter().filter(|(key, _)| on_seed_or_fixed(key)) { tr {
+            tbody { @for (key, group) in groups(rows).iter().filter(|(key, _)| on_main_variant(key)) { tr {
                 td { (key.property) }
                 td { (key.hazard) @if let Some(name) = hazard_name(&key.hazard) { div.note { (name) } } }
                 td { (key.model) }
                 td { (key.engine_and_mode()) }
                 td.number { (key.cpus) }
-                @for variant in [SEED, FIXED] { (cell(group.iter().copied().find(|row| row.variant == variant))) }
+                @for (variant, _) in &columns { (cell(group.iter().copied().find(|row| row.variant == *variant))) }
                 td.note { (notices(rows, key).join(", ")) }
             } } }
         } }

@@ -2,7 +2,7 @@
 //! an answer counts against it.
 
 use super::{Expected, REQUIRED, Row, Verdict, same_hazard};
-use crate::variants::{FIXED, SEED};
+use crate::variants::{FIXED, SEED, UPSTREAM};
 
 /// A row that must be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +71,12 @@ fn judge_row(row: &Row) -> Option<String> {
         format!("{} {} on {} ({})", row.model, row.property, row.variant, row.engine_and_mode());
     let why = row.reason.as_deref().map_or(String::new(), |reason| format!(": {reason}"));
     match (row.verdict, &row.expected) {
-        // Seed in a mode that claims nothing, where loom itself may give up: the row says so.
-        (Verdict::Inconclusive, Expected::Either) if row.variant == SEED => None,
+        // mmu.c in a mode that claims nothing, where loom itself may give up: the row says so.
+        (Verdict::Inconclusive, Expected::Either)
+            if [SEED, UPSTREAM].contains(&row.variant.as_str()) =>
+        {
+            None
+        }
         (Verdict::Cut | Verdict::Inconclusive, _) => {
             Some(format!("{name}: {}{why}", row.verdict.word()))
         }
@@ -219,6 +223,24 @@ mod tests {
         assert_eq!(spoilt(1, |row| (row.verdict, row.expected) = gave_up.clone()).len(), 1);
         let otherwise = Expected::Other("broken as V1: stale".to_owned());
         assert_eq!(spoilt(0, |row| row.expected = otherwise.clone()).len(), 1);
+    }
+
+    #[test]
+    fn upstream_is_held_to_what_the_model_says_of_it() {
+        let complaints = |verdict: Verdict, expected: Expected| {
+            let (mut plan, mut rows) = good();
+            let mut row = row("loom", "rmw", "A4", UPSTREAM);
+            (row.verdict, row.expected) = (verdict, expected);
+            row.counterexample = (verdict == Verdict::Broken).then(Counterexample::default);
+            plan.push(Planned { variant: UPSTREAM.to_owned(), ..plan[0].clone() });
+            plan.last_mut().unwrap().model = row.model.clone();
+            rows.push(row);
+            judge(&plan, &rows).len()
+        };
+        let answers = [Verdict::Holds, Verdict::Broken, Verdict::Inconclusive, Verdict::Cut];
+        assert_eq!(answers.map(|verdict| complaints(verdict, Expected::Holds)), [0, 1, 1, 1]);
+        assert_eq!(answers.map(|verdict| complaints(verdict, Expected::Broken)), [1, 0, 1, 1]);
+        assert_eq!(answers.map(|verdict| complaints(verdict, Expected::Either)), [0, 0, 0, 1]);
     }
 
     #[test]

@@ -9,4 +9,4 @@ pub use hazards::{LEDGER, REQUIRED, hazard_name, hazard_property, same_hazard};
 pub use judge::{Planned, judge};
 pub use row::{Counterexample, Expected, Row, Step, Verdict};
 pub use table::table;
-pub(crate) use table::{groups, notices, on_seed_or_fixed};
+pub(crate) use table::{columns, groups, notices, on_main_variant};

@@ -3,37 +3,40 @@
 use comfy_table::{Table, presets};
 
 use super::{Row, Verdict};
-use crate::variants::{FIXED, SEED};
+use crate::variants::{MAIN, UPSTREAM};
 
-/// One line per property and model, with the verdicts on Seed and on Fixed side by side, and what
+/// One line per property and model, with the verdicts on the main variants side by side, and what
 /// else the model was seen to notice. A variant that was run alone gets a line of its own.
 pub fn table(rows: &[Row]) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header([
-        "property", "hazard", "model", "engine", "CPUs", "bound", "on Seed", "on Fixed", "kills",
-    ]);
+    let columns = columns(rows);
+    let mut header =
+        ["property", "hazard", "model", "engine", "CPUs", "bound"].map(str::to_owned).to_vec();
+    header.extend(columns.iter().map(|(_, title)| format!("on {title}")));
+    header.push("kills".to_owned());
+    table.set_header(header);
     for (key, group) in groups(rows) {
-        let other = !on_seed_or_fixed(key);
+        let other = !on_main_variant(key);
         let killed = notices(rows, key);
-        if other && rows.iter().any(|row| same_model(row, key) && on_seed_or_fixed(row)) {
+        if other && rows.iter().any(|row| same_model(row, key) && on_main_variant(row)) {
             continue;
         }
         let of = |variant: &str| match group.iter().find(|row| row.variant == variant) {
             Some(row) => cell(row),
             None => "-".to_owned(),
         };
-        table.add_row([
+        let mut line = vec![
             key.property.clone(),
             key.hazard.clone(),
             key.model.clone(),
             key.engine_and_mode(),
             key.cpus.to_string(),
             bounds(&group),
-            of(SEED),
-            of(FIXED),
-            if killed.is_empty() { "-".to_owned() } else { killed.join(", ") },
-        ]);
+        ];
+        line.extend(columns.iter().map(|(variant, _)| of(variant)));
+        line.push(if killed.is_empty() { "-".to_owned() } else { killed.join(", ") });
+        table.add_row(line);
     }
     table.to_string()
 }
@@ -42,7 +45,7 @@ pub fn table(rows: &[Row]) -> String {
 /// it should is marked.
 pub(crate) fn notices(rows: &[Row], key: &Row) -> Vec<String> {
     rows.iter()
-        .filter(|row| same_model(row, key) && !on_seed_or_fixed(row))
+        .filter(|row| same_model(row, key) && !on_main_variant(row))
         .map(|row| {
             let killed = row.verdict == Verdict::Broken && row.expected();
             format!("{}{}", row.variant, if killed { "" } else { " (!)" })
@@ -50,9 +53,16 @@ pub(crate) fn notices(rows: &[Row], key: &Row) -> Vec<String> {
         .collect()
 }
 
-/// Whether the row is on one of the two variants that every model is run on.
-pub(crate) fn on_seed_or_fixed(row: &Row) -> bool {
-    matches!(row.variant.as_str(), SEED | FIXED)
+/// The main variants that these rows are about, with their headings: Seed and Fixed always, Upstream
+/// where a row is on it.
+pub(crate) fn columns(rows: &[Row]) -> Vec<(&'static str, &'static str)> {
+    let shown = |name: &str| name != UPSTREAM || rows.iter().any(|row| row.variant == UPSTREAM);
+    MAIN.into_iter().filter(|(name, _)| shown(name)).collect()
+}
+
+/// Whether the row is on a variant that is judged for its own sake.
+pub(crate) fn on_main_variant(row: &Row) -> bool {
+    MAIN.iter().any(|(name, _)| row.variant == *name)
 }
 
 fn same_model(one: &Row, other: &Row) -> bool {
@@ -104,7 +114,36 @@ fn same_line(one: &Row, other: &Row) -> bool {
     what(one) == what(other)
         && one.property == other.property
         && one.cpus == other.cpus
-        && on_seed_or_fixed(one)
-        && on_seed_or_fixed(other)
+        && on_main_variant(one)
+        && on_main_variant(other)
         && one.variant != other.variant
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(variant: &str, verdict: &str) -> Row {
+        serde_json::from_value(serde_json::json!({
+            "id": "x", "property": "V1", "hazard": "A4", "variant": variant, "engine": "loom", "mode": "rmw",
+            "model": "handshake", "cpus": 2, "executions": 3, "verdict": verdict, "expected": verdict,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn upstream_has_a_column_where_it_was_run_and_kills_nothing() {
+        let two = [row("seed", "broken"), row("fixed", "holds"), row("fixed-a4", "broken")];
+        let text = table(&two);
+        assert!(!text.contains("Upstream"), "{text}");
+        assert!(text.contains("| broken, 3 exec | holds, 3 exec | fixed-a4 |"), "{text}");
+        let all = [&two[..], &[row("upstream", "holds")]].concat();
+        let text = table(&all);
+        assert!(text.contains("| on Seed        | on Upstream   | on Fixed"), "{text}");
+        assert!(
+            text.contains("| broken, 3 exec | holds, 3 exec | holds, 3 exec | fixed-a4 |"),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 3, "one line: {text}");
+    }
 }

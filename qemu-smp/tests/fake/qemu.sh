@@ -31,6 +31,7 @@ while [ $cpu -lt "$cpus" ]; do
 done
 say "{\"event\":\"cpus_online\",\"cpus\":$cpus,\"us\":1000}"
 say '{"event":"plan","tests":1}'
+say '{"event":"functions","names":["vunmap","vmap"]}'
 [ "$FAKE_QEMU" = garbled ] && echo '@smp {"event":"test","na'
 case $append in *bench=1*)
   ns=1000; [ "$variant" = seed ] && ns=${FAKE_SEED_NS:-1000000}

@@ -15,6 +15,11 @@ use serde::{Deserialize, Serialize};
 /// What a machine-readable line starts with.
 pub const PREFIX: &str = "@smp ";
 
+/// Most names that a [`Line::Functions`] carries, so that it fits the kernel's buffer for one line.
+pub const NAMES: usize = 16;
+/// Longest name that it carries, in bytes.
+pub const NAME: usize = 24;
+
 /// Values for QEMU's isa-debug-exit port. QEMU leaves with `(value << 1) | 1`, so that 0 and 1 are
 /// never the guest's word.
 pub mod exit {
@@ -98,6 +103,12 @@ pub enum Line<'a> {
         /// Largest sample, in nanoseconds.
         max_ns: u64,
     },
+    /// Functions of mmu.c that have run, on whatever CPU: [`NAMES`] at most in one line. Further
+    /// lines add to the set.
+    Functions {
+        /// Their names in C.
+        names: Cow<'a, [Cow<'a, str>]>,
+    },
     /// The kernel cannot go on.
     Panic {
         /// CPU that panicked.
@@ -118,9 +129,34 @@ pub enum Line<'a> {
     },
 }
 
+impl<'a> Line<'a> {
+    /// The lines that say which functions have run; none for no names. The kernel may call it where
+    /// nothing can be allocated.
+    pub fn functions(names: &'a [Cow<'a, str>]) -> impl Iterator<Item = Self> {
+        names.chunks(NAMES).map(|names| Self::Functions { names: Cow::Borrowed(names) })
+    }
+
+    /// Whether it keeps the bounds that the format alone does not.
+    pub fn within_bounds(&self) -> bool {
+        match self {
+            Self::Functions { names } => {
+                let fits = |name: &Cow<'_, str>| (1..=NAME).contains(&name.len());
+                (1..=NAMES).contains(&names.len()) && names.iter().all(fits)
+            }
+            _ => true,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+    use alloc::vec::Vec;
+
     use super::*;
+
+    /// The kernel's buffer for one line.
+    const BUFFER: usize = 1024;
 
     #[test]
     fn a_line_survives_the_wire() {
@@ -134,6 +170,42 @@ mod tests {
     fn the_guest_can_never_say_zero_or_one() {
         for value in [exit::PASS, exit::FAIL, exit::PANIC] {
             assert!(exit::status(value) > 1);
+        }
+    }
+
+    #[test]
+    fn names_of_functions_survive_the_wire_as_the_kernel_writes_them() {
+        let names: Vec<Cow<'_, str>> =
+            (0..2 * NAMES + 1).map(|number| number.to_string().into()).collect();
+        let mut heard = Vec::new();
+        let mut buffer = [0; BUFFER];
+        for line in Line::functions(&names) {
+            assert!(line.within_bounds());
+            let length = serde_json_core::to_slice(&line, &mut buffer).unwrap();
+            match serde_json::from_slice::<Line<'_>>(&buffer[..length]).unwrap() {
+                Line::Functions { names } => heard.push(names.into_owned()),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(heard.len(), 3);
+        assert_eq!(heard.concat(), names);
+        assert_eq!(Line::functions(&[]).count(), 0);
+    }
+
+    #[test]
+    fn the_longest_names_fit_the_kernels_buffer() {
+        let names = [(); NAMES].map(|()| Cow::from("x".repeat(NAME)));
+        let line = Line::functions(&names).next().unwrap();
+        assert!(line.within_bounds());
+        assert!(serde_json_core::to_slice(&line, &mut [0; BUFFER]).is_ok());
+    }
+
+    #[test]
+    fn too_many_names_and_wrong_ones_are_out_of_bounds() {
+        let long = "x".repeat(NAME + 1);
+        for names in [&["vmap"; NAMES + 1][..], &[], &[""], &[&long]] {
+            let names: Vec<Cow<'_, str>> = names.iter().map(|&name| name.into()).collect();
+            assert!(!Line::Functions { names: names.into() }.within_bounds());
         }
     }
 }
