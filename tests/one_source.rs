@@ -119,6 +119,16 @@ fn models_and_kernel_compile_the_same_package() {
     }
 }
 
+/// An oracle shares no code with what it judges.
+#[test]
+fn the_auditor_uses_nothing() {
+    let packages = packages();
+    let auditor = packages.iter().find(|p| *p.name == "mmu386-auditor").expect("a member");
+    let used: Vec<&str> = auditor.dependencies.iter().map(|d| d.name.as_str()).collect();
+    assert!(used.is_empty(), "{used:?}");
+    assert!(auditor.features.is_empty() && auditor.targets.iter().all(|t| !t.is_custom_build()));
+}
+
 /// The compiler itself says which files it read for each world: all of src, and nothing else. A world
 /// that was not built yet has nothing to say; `cargo smp test` builds both before it comes here.
 #[test]

@@ -99,8 +99,9 @@ pub struct Process {
     pub nkmap: i32,
     /// It is to drop its user page tables before it runs again.
     pub newtlb: bool,
-    /// A call of the MMU code for it is under way, or sleeps: its lists, its kmaps and one page that
-    /// is on no list may be half changed.
+    /// A call of the MMU code for it is under way, or sleeps: its lists and kmaps may be half changed,
+    /// and one page may be on no list. In the middle of mmurelease, which has more in hand, P1 is
+    /// not to be judged.
     pub busy: bool,
 }
 

@@ -146,6 +146,13 @@ impl Ledger {
         None
     }
 
+    /// The pages around the page of `va` that are mapped in one piece: first page, last page, and the
+    /// physical address of the first.
+    pub(crate) fn piece(&self, va: u32) -> Option<(u32, u32, u32)> {
+        let run = self.mappings.newest_of(number(va))?;
+        Some((address(run.first), address(run.last), address(run.frame)))
+    }
+
     /// Whether the page of `va` is being unmapped, or its attributes are being changed.
     pub(crate) fn is_unmapping(&self, va: u32) -> bool {
         self.mappings.of(number(va)).is_some_and(|run| run.state != State::Live)

@@ -87,20 +87,14 @@ impl Mappings {
     /// Changes the state of all pages from `first` to `last` that are in state `from`; `None` makes
     /// them gone.
     pub(super) fn change(&mut self, first: u32, last: u32, from: State, to: Option<State>) {
-        let mut any = false;
         for key in self.keys(first, last) {
             let run = self.newest[&key];
             if run.state == from {
-                any = true;
                 self.newest.remove(&key);
                 for piece in pieces(run, first, last, to) {
                     self.newest.insert(piece.first, piece);
                 }
             }
-        }
-        // Of two live ones that have the same address, the newer is meant.
-        if from == State::Live && any {
-            return;
         }
         let hit = |run: &Run| run.state == from && run.first <= last && first <= run.last;
         if self.older.iter().any(hit) {

@@ -70,10 +70,30 @@ impl Ledger {
 
     /// The pages that the process may see at `va`.
     pub fn shown(&self, process: usize, va: u32) -> impl Iterator<Item = u32> {
-        let page = number(va);
-        let all = self.user.may.range((process, page, 0)..=(process, page, u32::MAX));
-        all.map(|(&(_, _, frame), _)| address(frame))
+        self.shown_in(process, va, va).map(|shown| shown.pa)
     }
+
+    /// What the process may see from page `first` to page `last`, in the order of addresses.
+    pub(crate) fn shown_in(
+        &self,
+        process: usize,
+        first: u32,
+        last: u32,
+    ) -> impl Iterator<Item = Shown> {
+        let bounds = (process, number(first), 0)..=(process, number(last), u32::MAX);
+        self.user.may.range(bounds).map(|(&(_, page, frame), &access)| Shown {
+            va: address(page),
+            pa: address(frame),
+            access,
+        })
+    }
+}
+
+/// A page that a process may see at an address.
+pub(crate) struct Shown {
+    pub(crate) va: u32,
+    pub(crate) pa: u32,
+    pub(crate) access: Access,
 }
 
 #[cfg(test)]

@@ -22,8 +22,9 @@ pub(crate) fn k1<V: View>(facts: &Facts<'_, V>, found: &mut Findings) {
             }
             let (va, pa) = (t.va, t.pa);
             let shows = cpu.runs.and_then(|p| facts.ledger.kmap(p, va));
-            if t.large || t.global || shows != Some(frame(pa)) {
-                let kind = if t.large || t.global { ", large or global" } else { "" };
+            let odd = t.large || t.global;
+            if odd || shows != Some(frame(pa)) {
+                let kind = if odd { ", large or global" } else { "" };
                 match shows {
                     Some(shows) => found.add(format_args!(
                         "cpu {n} has {va:#x} -> {pa:#x} in its TLB{kind}; the kmap is of {shows:#x}"

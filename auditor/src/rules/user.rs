@@ -33,7 +33,9 @@ pub(crate) fn u1<V: View>(facts: &Facts<'_, V>, found: &mut Findings) {
                 ));
                 continue;
             }
-            judge(facts, process, va, pa, t.writable, format_args!("the TLB of cpu {n}"), found);
+            let access = facts.ledger.access(process, va, pa);
+            let holder = format_args!("the TLB of cpu {n}");
+            judge(facts, process, Use { va, pa, writable: t.writable, access }, holder, found);
         }
     }
 }
@@ -55,29 +57,47 @@ fn tables<V: View>(facts: &Facts<'_, V>, n: usize, found: &mut Findings) {
         if process.busy && !used() {
             continue;
         }
+        // The ledger goes along in the order of addresses, instead of being searched for each.
+        let bounds = (layout.address(first, 0), layout.address(first, layout.entries - 1));
+        let mut shown = facts.ledger.shown_in(n, bounds.0, bounds.1).peekable();
         for second in 0..layout.entries {
             let leaf = facts.entry(table, second);
-            if leaf.valid() {
-                let va = layout.address(first, second);
-                let writable = entry.writable() && leaf.writable();
-                let whose = format_args!("a page table of process {n}");
-                judge(facts, n, va, leaf.frame(), writable, whose, found);
+            if !leaf.valid() {
+                continue;
             }
+            let (va, pa) = (layout.address(first, second), leaf.frame());
+            while shown.next_if(|may| may.va < va).is_some() {}
+            let mut access = None;
+            while let Some(may) = shown.next_if(|may| may.va == va) {
+                if may.pa == pa {
+                    access = Some(may.access);
+                }
+            }
+            let writable = entry.writable() && leaf.writable();
+            let holder = format_args!("a page table of process {n}");
+            judge(facts, n, Use { va, pa, writable, access }, holder, found);
         }
     }
+}
+
+/// A translation that a process can use, and what it may do with it.
+struct Use {
+    va: u32,
+    pa: u32,
+    writable: bool,
+    access: Option<Access>,
 }
 
 /// Whether a process may use a translation that `holder` has.
 fn judge<V: View>(
     facts: &Facts<'_, V>,
     process: usize,
-    va: u32,
-    pa: u32,
-    writable: bool,
+    translation: Use,
     holder: core::fmt::Arguments<'_>,
     found: &mut Findings,
 ) {
-    match facts.ledger.access(process, va, pa) {
+    let Use { va, pa, writable, access } = translation;
+    match access {
         None => match facts.ledger.shown(process, va).next() {
             None => found.add(format_args!(
                 "{holder} shows {pa:#x} at {va:#x}, where process {process} may see nothing"

@@ -2,7 +2,7 @@
 
 use crate::audit::Findings;
 use crate::entry::Entry;
-use crate::facts::{Facts, Whose};
+use crate::facts::{Directory, Facts, Whose};
 use crate::view::{PAGE, View};
 
 /// Nothing leads to memory that the ledger says is gone: no TLB, and no page directory that a CPU
@@ -30,15 +30,6 @@ pub(crate) fn v1<V: View>(facts: &Facts<'_, V>, found: &mut Findings) {
         }
     }
     for directory in &facts.directories {
-        let reach = |found: &mut Findings, va: u32, entry: Entry, pa: u32, bytes: u32| {
-            if let Some((va, pa)) = refused(facts, va, pa, bytes) {
-                let now = facts.ledger.describe(va);
-                found.add(format_args!("{directory} maps {va:#x} to {pa:#x}; {now}"));
-            }
-            if entry.global() {
-                found.add(format_args!("{directory} maps {va:#x} to {pa:#x} as a global page"));
-            }
-        };
         for first in layout.vmap_indices() {
             let entry = facts.entry(directory.frame, first);
             // What is the master's is judged there.
@@ -47,17 +38,45 @@ pub(crate) fn v1<V: View>(facts: &Facts<'_, V>, found: &mut Findings) {
                 continue;
             }
             if entry.large() && !directory.swept_first {
-                let pa = entry.large_frame(layout);
-                reach(found, layout.address(first, 0), entry, pa, layout.large_page());
+                let (va, pa) = (layout.address(first, 0), entry.large_frame(layout));
+                reachable(facts, directory, va, (entry, pa), layout.large_page(), found);
             }
             let Some(table) = entry.table() else { continue };
+            // Most pages come in pieces: one search for each.
+            let mut piece = None;
             for second in 0..layout.entries {
                 let leaf = facts.entry(table, second);
-                if leaf.valid() {
-                    reach(found, layout.address(first, second), leaf, leaf.frame(), PAGE);
+                if !leaf.valid() {
+                    continue;
+                }
+                let (va, pa) = (layout.address(first, second), leaf.frame());
+                let fits = piece.is_some_and(|(first, last, to): (u32, u32, u32)| {
+                    va <= last && to.wrapping_add(va - first) == pa
+                });
+                if !fits || leaf.global() {
+                    piece = facts.ledger.piece(va);
+                    reachable(facts, directory, va, (leaf, pa), PAGE, found);
                 }
             }
         }
+    }
+}
+
+/// Judges `bytes` at `va` that a directory maps: its entry, and the physical address in it.
+fn reachable<V: View>(
+    facts: &Facts<'_, V>,
+    directory: &Directory,
+    va: u32,
+    (entry, pa): (Entry, u32),
+    bytes: u32,
+    found: &mut Findings,
+) {
+    if let Some((va, pa)) = refused(facts, va, pa, bytes) {
+        let now = facts.ledger.describe(va);
+        found.add(format_args!("{directory} maps {va:#x} to {pa:#x}; {now}"));
+    }
+    if entry.global() {
+        found.add(format_args!("{directory} maps {va:#x} to {pa:#x} as a global page"));
     }
 }
 

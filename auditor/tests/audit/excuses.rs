@@ -76,6 +76,18 @@ const EXCUSES: &[Excuse] = &[
         w.ledger.may_show(0, TEXT_AT, SPARE, Access::Write);
         w.set(TABLE_1, 0, SPARE | USER_TABLE);
     }),
+    ("a process has not touched what it may see", |w| {
+        w.ledger.may_show(0, 0, SPARE, Access::Write);
+        w.ledger.may_show(1, 0, SPARE, Access::Write);
+        w.ledger.may_show(1, TEXT_AT, TEXT, Access::Read);
+    }),
+    ("a pool is full", |w| {
+        let more: Vec<u32> = (0..8).map(|n| 0x50000 + n * 0x1000).collect();
+        for page in more {
+            w.add_to_pool(page);
+        }
+        w.cpus[0].pdbcnt = 10;
+    }),
     ("a page table is in the directory, not cleared yet and not on the list", |w| {
         w.processes[0].busy = true;
         w.processes[0].mmufree = None;

@@ -1,7 +1,7 @@
 //! Each rule breaks, and it alone, on a machine that has just that fault.
 
 use crate::world::*;
-use auditor::{Access, Property, Property::*, Translation, audit, audit_only};
+use auditor::{Access, Ledger, Property, Property::*, Translation, audit, audit_only};
 
 type Fault = (Property, &'static str, fn(&mut World));
 
@@ -28,6 +28,12 @@ const FAULTS: &[Fault] = &[
     }),
     (V1, "the master maps what vmap was not asked for", |w| {
         w.set(VMAP_TABLE, 7, 0x30_0000 | DEVICE);
+    }),
+    (V1, "the master maps a page in the place of another that is being unmapped", |w| {
+        w.set(VMAP_TABLE, 3, LIVE | DEVICE);
+    }),
+    (V1, "the master maps one page more than was being unmapped", |w| {
+        w.set(VMAP_TABLE, 4, (TORN + 0x2000) | DEVICE);
     }),
     (V1, "the master maps a device page as global", |w| {
         w.set(VMAP_TABLE, 0, LIVE | DEVICE | GLOBAL);
@@ -94,6 +100,10 @@ const FAULTS: &[Fault] = &[
     }),
     (U1, "newtlb excuses no process that runs", |w| {
         w.processes[0].newtlb = true;
+        w.set(TABLE_0, 2, SHARED | USER_TABLE);
+    }),
+    (U1, "a call that is under way excuses no page table that is in use", |w| {
+        w.processes[0].busy = true;
         w.set(TABLE_0, 2, SHARED | USER_TABLE);
     }),
     (U1, "a page that may only be read can be written", |w| {
@@ -210,12 +220,7 @@ const FAULTS: &[Fault] = &[
     (P2, "pdbcnt says less than the pool holds", |w| w.cpus[1].pdbcnt = 0),
     (P2, "a pool holds eleven", |w| {
         for n in 0..9 {
-            let page = 0x50000 + n * 0x1000;
-            w.pages.push(page);
-            w.records.insert(page, *w.records.get(&POOL_1).unwrap());
-            w.tables.insert(page, w.tables[&POOL_1].clone());
-            w.set(page, LAYOUT.vpt, page | TABLE);
-            w.cpus[0].pdbpool = w.push(page, w.cpus[0].pdbpool);
+            w.add_to_pool(0x50000 + n * 0x1000);
         }
         w.cpus[0].pdbcnt = 11;
     }),
@@ -242,6 +247,7 @@ const FAULTS: &[Fault] = &[
     (K1, "a TLB shows what the kmap's slot showed before", |w| w.fill(1, small(KMAP_AT, SPARE))),
     (K1, "a TLB shows a kmap that is undone", |w| w.fill(1, small(KMAP_AT + 0x1000, SPARE))),
     (K1, "an idle CPU has a kmap in its TLB", |w| w.fill(0, small(KMAP_AT, KMAPPED))),
+    (K1, "a kmap is a large page", |w| w.fill(1, large(KMAP_AT, KMAPPED))),
     (K1, "a kmap is global", |w| {
         w.fill(1, Translation { global: true, ..small(KMAP_AT, KMAPPED) });
     }),
@@ -278,12 +284,46 @@ fn each_fault_breaks_its_rule_and_no_other() {
 fn each_rule_has_a_fault() {
     for property in Property::ALL {
         assert!(FAULTS.iter().any(|fault| fault.0 == property), "{property}");
-        assert!(!property.description().is_empty());
     }
-    let mut ids: Vec<&str> = Property::ALL.iter().map(|property| property.id()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), Property::ALL.len());
+    for name in [Property::id, Property::description] {
+        let mut names: Vec<&str> = Property::ALL.into_iter().map(name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Property::ALL.len());
+    }
+}
+
+/// A page table that was dropped and left in the directory is a fault of its own, and what it shows
+/// is another.
+#[test]
+fn what_a_stray_page_table_shows_is_judged() {
+    let mut world = World::sound();
+    world.set(READY_PDB, 1, KEPT | USER_TABLE);
+    assert!(!audit_only(&world, &world.ledger, &[P1]).is_empty());
+    assert!(!audit_only(&world, &world.ledger, &[U1]).is_empty());
+}
+
+/// The pages of a live mapping behind a large page are looked at, too, wherever it starts.
+#[test]
+fn a_mapping_is_followed_from_a_large_page_to_small_ones() {
+    let mut world = World::sound();
+    world.ledger = Ledger::new();
+    let large_page = LAYOUT.large_page();
+    assert_eq!(world.ledger.mapped(LIVE_AT, 0x30_0000, large_page + 0x3000), None);
+    world.set(MASTER, VMAP_SMALL, 0x30_0000 | LARGE);
+    world.set(MASTER, VMAP_LARGE, VMAP_TABLE | TABLE);
+    for n in 0..3 {
+        world.set(VMAP_TABLE, n, (0x30_0000 + large_page + n as u32 * 0x1000) | DEVICE);
+    }
+    let part = world.ledger.unmapping(LIVE_AT, 0x2000);
+    world.ledger.gone(part);
+    assert_eq!(audit_only(&world, &world.ledger, &[V2]), []);
+    for n in 0..3 {
+        let entry = world.tables[&VMAP_TABLE][n];
+        world.set(VMAP_TABLE, n, 0);
+        assert_eq!(audit_only(&world, &world.ledger, &[V2]).len(), 1, "page {n}");
+        world.set(VMAP_TABLE, n, entry);
+    }
 }
 
 /// Where nothing can be seen of a TLB, the tables are judged all the same.
@@ -298,13 +338,42 @@ fn a_tlb_that_cannot_be_seen_is_no_excuse_for_a_table() {
 
 #[test]
 fn a_violation_says_where_and_what() {
-    let mut world = World::sound();
-    world.finish_unmap();
-    world.fill(0, small(TORN_AT, TORN));
-    let [violation] = &audit(&world, &world.ledger)[..] else { panic!("one fault") };
+    let told = |fault: fn(&mut World)| {
+        let mut world = World::sound();
+        fault(&mut world);
+        let [violation] = &audit(&world, &world.ledger)[..] else { panic!("one fault") };
+        violation.to_string()
+    };
     assert_eq!(
-        violation.to_string(),
+        told(|w| {
+            w.finish_unmap();
+            w.fill(0, small(TORN_AT, TORN));
+        }),
         "V1: cpu 0 reaches 0x200000 through 0x12000, by its TLB; that address is not mapped"
+    );
+    assert_eq!(
+        told(|w| w.fill(0, small(LIVE_AT, TORN))),
+        "V1: cpu 0 reaches 0x200000 through 0x10000, by its TLB; that address is mapped to 0x100000"
+    );
+    assert_eq!(
+        told(|w| w.fill(0, small(TORN_AT, LIVE))),
+        "V1: cpu 0 reaches 0x100000 through 0x12000, by its TLB; that address is being unmapped from \
+         0x200000"
+    );
+    assert_eq!(
+        told(|w| w.held.push(POOL_1)),
+        "P1: page 0x4e000 is in the pool of cpu 1, and held by another owner"
+    );
+}
+
+#[test]
+fn an_overlap_says_with_what() {
+    let mut world = World::sound();
+    let mut mapped = |va| world.ledger.mapped(va, 0x30_0000, 0x1000).expect("it overlaps");
+    assert_eq!(mapped(LIVE_AT).to_string(), "0x10000 is mapped to 0x100000 already");
+    assert_eq!(
+        mapped(TORN_AT).to_string(),
+        "0x12000 is still being unmapped from 0x200000: its vunmap has not returned"
     );
 }
 

@@ -151,6 +151,14 @@ impl World {
         self.record(page).next = first;
         Some(page)
     }
+    /// Makes a new page directory the first of CPU 0's pool, and leaves its count.
+    pub fn add_to_pool(&mut self, page: u32) {
+        self.pages.push(page);
+        self.records.insert(page, self.records[&POOL_1]);
+        self.tables.insert(page, self.tables[&POOL_1].clone());
+        self.set(page, LAYOUT.vpt, page | TABLE);
+        self.cpus[0].pdbpool = self.push(page, self.cpus[0].pdbpool);
+    }
     /// vunmap of what is being unmapped returns, with the master's entries cleared.
     pub fn finish_unmap(&mut self) {
         let call = self.call.take().expect("a call that has not returned");
