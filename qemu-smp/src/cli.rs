@@ -52,15 +52,22 @@ pub enum Command {
     /// shows on Seed and everything holds on Fixed. Writes target/review/verdict.json and
     /// target/review/index.html, also when it fails or is interrupted.
     Verify(Verify),
-    /// Run every test of the project: format, lints, docs, unit tests, models, boots.
+    /// Run every test of the project: format, lints, docs, unit tests, models, boots, coverage.
     ///
     /// Stops at nothing, reports everything, and ends with a line `N passed, N failed`.
     Test(Install),
+    /// Measure which lines of mmu386 its host tests reach.
+    ///
+    /// Prints a table per file, the total, and every line that was not reached, with the reason that
+    /// COVERAGE.md gives. Passes only if 95 % of the lines are reached, every other line has its reason
+    /// there, and no reason is left over. Writes target/coverage/coverage.json and lcov.info.
+    Coverage(Coverage),
     /// Run models and print their rows.
     Models(Models),
     /// Build the kernel and boot it; everything but a true pass is reported with its evidence.
     Boot(BootArgs),
-    /// Install what is missing on this machine: QEMU, rust-src, clippy, rustfmt, crates.
+    /// Install what is missing on this machine: QEMU, rust-src, clippy, rustfmt, crates, llvm-tools,
+    /// cargo-llvm-cov.
     Setup(Setup),
     /// Stops what is left when its parent dies.
     #[command(name = crate::process::reaper::COMMAND, hide = true)]
@@ -88,6 +95,17 @@ pub struct Verify {
     #[arg(long, value_name = "SECONDS", default_value_t = crate::models::DEFAULT_SECONDS,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub max_seconds: u64,
+}
+
+/// `cargo smp coverage`.
+#[derive(Debug, Args)]
+pub struct Coverage {
+    /// Whether to install.
+    #[command(flatten)]
+    pub install: Install,
+    /// Print coverage.json on standard output instead of the table.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `cargo smp models`.

@@ -9,6 +9,7 @@
 //! | [`setup`] | what a machine needs, and how to install it |
 //! | [`toolchain`], [`kernel`] | which compiler builds the kernel, and the build |
 //! | [`guest`] | QEMU, the serial wire, and the report of a run that failed |
+//! | [`coverage`] | which lines of mmu386 its host tests reach, and why not the others |
 //! | [`models`] | the loom models, as a program |
 //! | [`verdict`] | rows, expectations and the judgement over them |
 //! | [`review`] | verdict.json and index.html |
@@ -19,6 +20,7 @@
 
 pub mod cli;
 pub mod commands;
+pub mod coverage;
 pub mod guest;
 pub mod kernel;
 pub mod models;

@@ -51,6 +51,16 @@ impl Paths {
         self.target().join("review")
     }
 
+    /// The folder of coverage.json and lcov.info.
+    pub fn coverage(&self) -> PathBuf {
+        self.target().join("coverage")
+    }
+
+    /// Target folder of the builds that count lines, so that they disturb no other build.
+    pub fn coverage_target(&self) -> PathBuf {
+        self.target().join("coverage-build")
+    }
+
     /// Full output of every child that a command started.
     pub fn logs(&self) -> PathBuf {
         self.target().join("smp-logs")

@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod boot;
+mod coverage;
 mod guest_rows;
 mod model_rows;
 mod models;
@@ -32,6 +33,7 @@ pub fn run(cli: Cli) -> Result<bool> {
     match cli.command {
         Command::Verify(args) => verify::run(&paths, toolchain, &args),
         Command::Test(args) => test::run(&paths, toolchain, args),
+        Command::Coverage(args) => coverage::run(&paths, toolchain, &args),
         Command::Models(args) => models::run(&paths, &args),
         Command::Boot(args) => boot::run(&paths, toolchain, &args),
         Command::Setup(args) => setup::run(&paths, toolchain, &args),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::coverage;
 use super::stages::Stages;
 use crate::cli::Install;
 use crate::kernel;
@@ -63,6 +64,7 @@ pub(super) fn run(paths: &Paths, choice: Choice, args: Install) -> Result<bool> 
     }
     let (runner, suite) = suite(paths);
     stages.command(&format!("tests, by {runner}"), LIMIT, true, || Ok(suite));
+    stages.run("coverage of mmu386", || coverage::stage(paths, options));
     stages.command("tests in documents", LIMIT, false, || {
         Ok(cargo(paths, &["test", "--doc", "--no-fail-fast"]))
     });

@@ -3,6 +3,7 @@
 //! Every need knows how to look for itself and which commands would provide it. Nothing is
 //! installed before it was said; with `--no-install` the commands are printed and nothing else.
 
+mod coverage;
 mod install;
 mod packages;
 mod rust;
@@ -28,13 +29,26 @@ pub enum Need {
     Lints,
     /// Every crate of the lock file in cargo's cache, so that later runs need no network.
     Crates,
+    /// llvm-cov and llvm-profdata, of the compiler's own LLVM.
+    LlvmTools,
+    /// cargo llvm-cov.
+    CargoLlvmCov,
 }
 
 impl Need {
     /// Everything, as `cargo smp setup` and `cargo smp test` want it.
-    pub const ALL: [Self; 4] = [Self::Qemu, Self::RustSource, Self::Lints, Self::Crates];
+    pub const ALL: [Self; 6] = [
+        Self::Qemu,
+        Self::RustSource,
+        Self::Lints,
+        Self::Crates,
+        Self::LlvmTools,
+        Self::CargoLlvmCov,
+    ];
     /// What the guest takes.
     pub const GUEST: [Self; 3] = [Self::Qemu, Self::RustSource, Self::Crates];
+    /// What counting lines takes.
+    pub const COVERAGE: [Self; 2] = [Self::LlvmTools, Self::CargoLlvmCov];
 }
 
 /// How setting up is to be done.
@@ -77,6 +91,8 @@ fn look_at(paths: &Paths, need: Need, options: Options) -> State {
         Need::RustSource => rust::source(paths, options.toolchain),
         Need::Lints => rust::lints(paths),
         Need::Crates => rust::crates(paths, options.toolchain),
+        Need::LlvmTools => coverage::llvm_tools(paths),
+        Need::CargoLlvmCov => coverage::cargo_llvm_cov(paths),
     }
 }
 
@@ -88,7 +104,7 @@ pub fn describe(states: &[State]) -> String {
             Ok(found) => ("ok     ", found),
             Err(why) => ("MISSING", why),
         };
-        let _ = writeln!(text, "{mark}  {:<12} {words}", state.name);
+        let _ = writeln!(text, "{mark}  {:<14} {words}", state.name);
     }
     text
 }

@@ -8,7 +8,7 @@ use crate::process::{capture, clean_cargo, command};
 use crate::toolchain::{Choice, Toolchain};
 
 /// How long a look at a component may take.
-const LOOK: Duration = Duration::from_secs(60);
+pub(super) const LOOK: Duration = Duration::from_secs(60);
 
 /// The sources of `core` and `alloc`: through rustup, else Debian's.
 pub(super) fn source(paths: &Paths, choice: Choice) -> State {

@@ -29,6 +29,10 @@ impl World {
         fs::create_dir_all(world.path("target/kernel")).unwrap();
         fs::create_dir_all(world.path("sysroot/lib/rustlib/src/rust/library/core")).unwrap();
         fs::write(world.path("sysroot/lib/rustlib/src/rust/library/core/Cargo.toml"), "").unwrap();
+        fs::create_dir_all(world.path("sysroot/lib/rustlib/host/bin")).unwrap();
+        for tool in ["llvm-cov", "llvm-profdata"] {
+            fs::write(world.path("sysroot/lib/rustlib/host/bin").join(tool), "").unwrap();
+        }
         fs::create_dir_all(world.path("bin")).unwrap();
         for (name, script) in [
             ("qemu-system-i386", "qemu"),
