@@ -23,7 +23,7 @@ pub struct Context {
     /// Device memory.
     pub devices: Devices,
     /// What was seen before there were processes.
-    pub early: Sights,
+    pub early: Arc<Sights>,
     /// CPUs.
     pub ncpu: usize,
     /// Rounds asked for, 0 for the test's own number.
@@ -83,7 +83,7 @@ impl Context {
     pub fn new(options: &Options, devices: Devices, early: Sights) -> Context {
         Context {
             devices,
-            early,
+            early: Arc::new(early),
             ncpu: nmach(),
             rounds: options.rounds,
             samples: options.samples,

@@ -52,7 +52,7 @@ pub fn run(context: &Context) -> Outcome {
     if waits_for_itself() {
         return Outcome::new(0, format_args!("not tried: without B1 it does not end"));
     }
-    let Sights { va, pa, mapped, unmapped } = &context.early;
+    let Sights { va, pa, mapped, unmapped } = &*context.early;
     let (va, page) = (*va, tag(*pa));
     let wrong = mapped.iter().filter(|sight| sight.word != Some(page)).count();
     for sight in unmapped.iter().filter(|sight| sight.word.is_some()) {
