@@ -30,6 +30,19 @@ impl<V: Variant> Machine<V> {
         auditor::audit(&Onlooker::new(self), &self.ledger())
     }
 
+    /// The page directories in the pools of all CPUs.
+    pub(crate) fn pooled(&self) -> Vec<Frame> {
+        let mut pages = Vec::new();
+        for mach in &self.machs {
+            let mut next = mach.pdbpool.peek();
+            while let Some(page) = next.filter(|_| pages.len() < self.pages.len()) {
+                pages.push(page);
+                next = self.memory.number(page).and_then(|n| self.pages[n].next.peek());
+            }
+        }
+        pages
+    }
+
     /// As [`audit`](Self::audit), for some properties.
     pub fn audit_only(&self, only: &[Property]) -> Vec<Violation> {
         auditor::audit_only(&Onlooker::new(self), &self.ledger(), only)

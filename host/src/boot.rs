@@ -29,7 +29,7 @@ impl<V: Variant> Machine<V> {
         let machine = Self::new(config, drive);
         let (pdb, private) = (mach_pdb(0), private_table(0));
         for index in 0..PC386.entries() {
-            machine.put(private, index, index as u32 * BY2PG | PTEWRITE | PTEVALID);
+            machine.put(private, index, (index as u32 * BY2PG) | PTEWRITE | PTEVALID);
         }
         machine.put(private, PC386.ptx(PC386.machaddr()), mach_page(0).pa() | PTEWRITE | PTEVALID);
         machine.put(pdb, PC386.kzero, private.pa() | PTEWRITE | PTEVALID);

@@ -19,6 +19,20 @@
 //! vmap::vunmap(&cpu, va, 4096).unwrap();
 //! assert!(cpu.access(va, false, Mode::Kernel).is_err());
 //! ```
+//!
+//! Each process on a thread of its own: [`Machine::boot_threads`] and [`Machine::in_parallel`].
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `config`, `machine`, `boot` | a machine: its size, its parts, how its CPUs come up |
+//! | `memory`, `word`, `owned` | physical memory; shared words; values with one owner, which notice another |
+//! | `tlb`, `walker` | what a CPU has cached, and how it translates |
+//! | `cpu`, `arch_impl` | the handle, and what mmu386 asks of it |
+//! | `drive`, `lockstep`, `threads` | who runs when: from a seed, or as the host's threads come |
+//! | `interrupts`, `schedule` | ticks, IPIs; processes that come and go |
+//! | `programs`, `shared` | what programs do, with the ledger told; a segment that processes share |
+//! | `audit_view`, `log`, `panics` | what the auditor sees; what happened last; panics as findings |
+//! | [`steps`], [`variants`] | random steps and their judgement; variants by name |
 #![forbid(unsafe_code)]
 
 mod arch_impl;

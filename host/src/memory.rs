@@ -112,7 +112,7 @@ fn cleared(_: usize) -> u32 {
 
 /// What the former owner left: entries that a walker would believe.
 fn leftover(index: usize) -> u32 {
-    GARBAGE + index as u32 * BY2PG | PTEUSER | PTEWRITE | PTEVALID
+    (GARBAGE + index as u32 * BY2PG) | PTEUSER | PTEWRITE | PTEVALID
 }
 
 impl Memory {

@@ -51,7 +51,7 @@ impl Word {
             11 => WordName::SegmentLock(self.tag & !KIND),
             13 => WordName::FlushGen,
             14 => WordName::SlotGen,
-            15 => WordName::Other("word", n),
+            15 => WordName::Other("a word around the core,", n),
             offset => WordName::Entry(Frame::containing(self.tag), offset as usize / 4),
         }
     }

@@ -4,8 +4,10 @@
 //! seventh, counted round, of those that there are. So any list of steps can be run, also a shorter
 //! one.
 
+mod drivers;
 mod hazard;
 mod parallel;
+mod processes;
 mod reference;
 mod run;
 mod world;

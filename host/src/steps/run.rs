@@ -6,6 +6,7 @@ use mmu386::variant::Variant;
 use serde::{Deserialize, Serialize};
 
 use super::Step;
+use super::hazard::is_repaired;
 use super::world::World;
 use crate::panics::caught;
 
@@ -117,7 +118,8 @@ pub(super) fn tell<V: Variant>(world: &World<V>, step: usize, found: Vec<Found>)
             continue;
         }
         told.push(property);
-        let hazard = hazard.or_else(|| world.hazard(property, &text)).map(String::from);
+        let hinted = hazard.filter(|hazard| !is_repaired::<V>(hazard));
+        let hazard = hinted.or_else(|| world.hazard(property, &text)).map(String::from);
         findings.push(Finding { step, property: property.into(), hazard, text });
     }
     findings

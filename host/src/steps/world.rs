@@ -4,32 +4,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use mmu386::arch::{Arch, WordName};
-use mmu386::error::VmapError;
 use mmu386::layout::{BY2PG, Frame, PC386};
 use mmu386::lock::Lock;
-use mmu386::pagerefs::{Pass, Said, countpagerefs};
-use mmu386::patwc::PATWC;
 use mmu386::switch::flushmmu;
-use mmu386::user::checkmmu;
 use mmu386::variant::Variant;
 use parking_lot::Mutex;
 
-use super::reference::{Expected, Reference};
-use super::{Action, How, Meanwhile, Step};
+use super::reference::Reference;
+use super::{Action, Meanwhile, Step};
 use crate::config::{Chances, Config};
 use crate::cpu::Cpu;
 use crate::machine::Machine;
-use crate::owned::for_a_while;
 use crate::shared::Shared;
 
 /// Pages of a segment.
-const PAGES: usize = 6;
+pub(super) const PAGES: usize = 6;
 /// Where the segments are: two share a page table.
 const SEGMENTS: [u32; 3] = [0x0000_1000, 0x0020_0000, 0xDFC0_0000];
-/// Slots of VMAP that mappings may take; the oldest goes before there are more.
-const SLOTS: usize = 24;
-const MAPPINGS: usize = 20;
-const KMAPS: usize = 4;
 
 /// What a step found by itself: property, and what was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,14 +33,14 @@ pub(crate) struct Seen {
 /// A machine, and what it is to show.
 pub(crate) struct World<V: Variant> {
     pub machine: Arc<Machine<V>>,
-    segments: [Shared<V, PAGES>; 3],
-    reference: Mutex<Reference>,
+    pub(super) segments: [Shared<V, PAGES>; 3],
+    pub(super) reference: Mutex<Reference>,
     /// A driver's lock, held over vunmap.
-    lock: Lock<Cpu<V>>,
+    pub(super) lock: Lock<Cpu<V>>,
     /// By process: address and page.
-    kmaps: Mutex<Vec<Vec<(u32, Frame)>>>,
+    pub(super) kmaps: Mutex<Vec<Vec<(u32, Frame)>>>,
     seen: Mutex<Vec<Seen>>,
-    /// vunmaps that were called without a process.
+    /// vunmaps and patwcs that were called without a process.
     pub without_process: AtomicUsize,
     /// Frees that were called while somebody was in the middle of something.
     pub nested_frees: AtomicUsize,
@@ -91,7 +82,7 @@ impl<V: Variant> World<V> {
         std::mem::take(&mut self.seen.lock())
     }
 
-    fn saw(&self, property: &'static str, hazard: Option<&'static str>, text: String) {
+    pub(super) fn saw(&self, property: &'static str, hazard: Option<&'static str>, text: String) {
         self.seen.lock().push(Seen { property, hazard, text });
     }
 
@@ -164,15 +155,12 @@ impl<V: Variant> World<V> {
     }
 
     /// Does an action on a CPU, by the process that runs there. `others` may act meanwhile, so that
-    /// less can be said of what comes of it.
+    /// less can be said of what comes of it. One that cannot be done in this situation is none.
     pub fn act(&self, cpu: &Cpu<V>, action: Action, others: bool) {
-        let Action::Free { .. } = action else {
-            return self.act_or_not(cpu, action, others).unwrap_or(());
-        };
-        if others {
+        if others && matches!(action, Action::Free { .. }) {
             self.nested_frees.fetch_add(1, Relaxed);
         }
-        self.act_or_not(cpu, action, others).unwrap_or(());
+        let _ = self.act_or_not(cpu, action, others);
     }
 
     /// `None` if the action cannot be done in this situation.
@@ -225,135 +213,8 @@ impl<V: Variant> World<V> {
         Some(())
     }
 
-    fn segment(&self, n: usize) -> &Shared<V, PAGES> {
+    pub(super) fn segment(&self, n: usize) -> &Shared<V, PAGES> {
         &self.segments[n % self.segments.len()]
-    }
-
-    fn vmap(&self, cpu: &Cpu<V>, start: u32, size: u32, others: bool) {
-        loop {
-            let reference = self.reference.lock();
-            let full = reference.slots() > SLOTS || reference.mappings.len() >= MAPPINGS;
-            drop(reference);
-            if !full {
-                break;
-            }
-            if others {
-                return;
-            }
-            self.vunmap(cpu, 0, How::Plain);
-        }
-        let pa = self.reference.lock().device() + start;
-        let room = self.reference.lock().has_room((start % BY2PG + size).div_ceil(BY2PG));
-        self.reference.lock().asks(pa, size);
-        let result = cpu.vmap(pa, size);
-        let mut reference = self.reference.lock();
-        reference.answered(pa, size);
-        match result {
-            Ok(va) => reference.mapped(va, pa, size, self.machine.config().features.pse),
-            Err(error) if room && !others => {
-                self.saw(
-                    "E1",
-                    None,
-                    format!("vmap of {size:#x} bytes, for which there is room: {error}"),
-                );
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn vmap_nothing(&self, cpu: &Cpu<V>) {
-        let pa = self.reference.lock().device();
-        for (pa, size) in [(pa, 0), (pa, u32::MAX - 7)] {
-            match mmu386::vmap::vmap(cpu, pa, size) {
-                Err(VmapError::BadSize { .. }) => {}
-                other => {
-                    let text = format!("vmap of {size:#x} bytes at {pa:#x}: {other:x?}");
-                    return self.saw("E1", Some("A9"), text);
-                }
-            }
-        }
-    }
-
-    fn vunmap(&self, cpu: &Cpu<V>, mapping: usize, how: How) {
-        let Some(mapping) = self.reference.lock().going(mapping) else { return };
-        if self.machine.up(cpu.id()).is_none() {
-            self.without_process.fetch_add(1, Relaxed);
-        }
-        let unmap = || cpu.vunmap(mapping.va, mapping.size);
-        let result = match how {
-            How::Plain => unmap(),
-            How::Splhi => cpu.at_splhi(unmap),
-            How::Locked => cpu.at_splhi(|| {
-                let _locked = self.lock.ilock(cpu);
-                unmap()
-            }),
-        };
-        match result {
-            Ok(()) => self.reference.lock().gone(mapping),
-            Err(error) => {
-                self.reference.lock().kept(mapping);
-                self.saw("E1", None, format!("vunmap of what vmap gave: {error}"));
-            }
-        }
-    }
-
-    fn vunmap_part(&self, cpu: &Cpu<V>, mapping: usize) -> Option<()> {
-        let mapping =
-            self.reference.lock().nth(mapping).filter(|m| !m.going && m.begins_large())?;
-        if let Ok(()) = mmu386::vmap::vunmap(cpu, mapping.va, BY2PG) {
-            let text = format!("vunmap of a page of the large page at {:#x} was done", mapping.va);
-            self.saw("E1", Some("A9"), text);
-        }
-        Some(())
-    }
-
-    fn touch_vmap(&self, cpu: &Cpu<V>, mapping: usize, page: u32, write: bool) -> Option<()> {
-        let mapping = self.reference.lock().nth(mapping)?;
-        let last = mapping.pages() - 1;
-        // The ends are where things go wrong.
-        let va = mapping.address(if page % 3 == 0 { last } else { page.min(last) });
-        let before = self.reference.lock().expected(va);
-        let found = cpu.touch(va, write);
-        // One look at both: between two, a vmap may return.
-        let (after, is_asked) = {
-            let reference = self.reference.lock();
-            (reference.expected(va), found.is_ok_and(|pa| reference.is_asked(pa)))
-        };
-        let right = match (after, found) {
-            // Somebody else changed it meanwhile.
-            _ if before != after => true,
-            (Expected::Leads(pa), found) => found == Ok(pa),
-            // Its addresses may be another's before its vunmap has returned.
-            (Expected::Maybe(pa), Ok(found)) => found == pa || is_asked,
-            (Expected::Nowhere, Ok(_)) => is_asked,
-            (Expected::Maybe(_) | Expected::Nowhere, Err(_)) => true,
-        };
-        if !right {
-            let id = cpu.id();
-            let text = format!("an access of cpu{id} to {va:#x}: {found:x?}, and not {after:x?}");
-            self.saw("V1", None, text);
-        }
-        Some(())
-    }
-
-    fn patwc(&self, cpu: &Cpu<V>, mapping: usize) -> Option<()> {
-        let mapping = self.reference.lock().going(mapping)?;
-        let done = cpu.patwc(mapping.va, mapping.size);
-        if !done {
-            self.saw("E1", None, "patwc did nothing on a CPU that can".into());
-        }
-        let range = |va: u32| va.wrapping_sub(mapping.address(0)) < mapping.size;
-        for n in 0..self.machine.config().cpus {
-            let old = self.machine.tlb(n).into_iter().find(|t| range(t.va) && t.pat != PATWC);
-            if let Some(old) = old {
-                let (va, pat) = (old.va, old.pat);
-                let text =
-                    format!("patwc has returned, and cpu{n} uses {va:#x} by attribute {pat}");
-                self.saw("V1", Some("A10"), text);
-            }
-        }
-        self.reference.lock().kept(mapping);
-        Some(())
     }
 
     fn switch(&self, proc: u8, cpu: u8) {
@@ -370,113 +231,5 @@ impl<V: Variant> World<V> {
             from.suspend();
         }
         self.process(proc, cpu).map(|_| ())
-    }
-
-    fn touch_user(&self, cpu: &Cpu<V>, segment: usize, page: usize, write: bool) {
-        let shared = self.segment(segment);
-        let page = page % PAGES;
-        if let Err(error) = shared.touch(cpu, page, write) {
-            return self.saw("E1", None, format!("a fault in a segment: {error}"));
-        }
-        // A page is cleared before it is first seen, and holds what the segment's users wrote.
-        let stamp = 1 << 16 | (segment % 3) as u32 * 256 | page as u32;
-        let va = shared.address(page);
-        match cpu.word(va, None) {
-            Ok(Some(found)) if found == 0 || found == stamp => {
-                // Whoever unmaps it in between is not asked.
-                let _ = cpu.word(va, write.then_some(stamp));
-            }
-            Ok(found) => {
-                let text = format!("{va:#x} holds {found:x?}, neither 0 nor {stamp:#x}");
-                self.saw("U1", None, text);
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn checkmmu(&self, cpu: &Cpu<V>, segment: usize, page: usize) -> Option<()> {
-        let (shared, page) = (self.segment(segment), page % PAGES);
-        let before = shared.page(&self.machine, page);
-        let found = checkmmu(cpu, shared.address(page), before?.pa());
-        if shared.page(&self.machine, page) == before
-            && let Err(mismatch) = found
-        {
-            self.saw("U1", None, format!("checkmmu: {mismatch}"));
-        }
-        Some(())
-    }
-
-    fn kmap(&self, cpu: &Cpu<V>) -> Option<()> {
-        let p = self.machine.up(cpu.id())?;
-        if self.kmaps.lock()[p].len() >= KMAPS {
-            return None;
-        }
-        let page = self.machine.buffer()?;
-        match cpu.kmap(page) {
-            Ok(va) => self.kmaps.lock()[p].push((va, page)),
-            Err(error) => {
-                self.saw("E1", None, format!("kmap, for which there is room: {error}"));
-                self.machine.give_back(page);
-            }
-        }
-        Some(())
-    }
-
-    fn kunmap(&self, cpu: &Cpu<V>, nth: usize) -> Option<()> {
-        let p = self.machine.up(cpu.id())?;
-        let (va, page) = {
-            let mut kmaps = self.kmaps.lock();
-            let count = kmaps[p].len().max(1);
-            (nth % count < kmaps[p].len()).then(|| kmaps[p].remove(nth % count))?
-        };
-        cpu.kunmap(va);
-        self.machine.give_back(page);
-        Some(())
-    }
-
-    fn touch_kmap(&self, cpu: &Cpu<V>, nth: usize) -> Option<()> {
-        let p = self.machine.up(cpu.id())?;
-        let (va, page) = {
-            let kmaps = self.kmaps.lock();
-            *kmaps[p].get(nth % kmaps[p].len().max(1))?
-        };
-        let found = cpu.touch(va, true);
-        if found != Ok(page.pa()) {
-            let text = format!("kmap {va:#x} of proc {p}: {found:x?}, and not {:#x}", page.pa());
-            self.saw("K1", None, text);
-        }
-        Some(())
-    }
-
-    fn countpagerefs(&self, cpu: &Cpu<V>) {
-        let machine = &self.machine;
-        let config = machine.config();
-        let mut refs = vec![0; config.pages + config.pages_above];
-        let (mut pools, mut shared, mut told) = (0, 0, 0);
-        // Lists of all, while nothing else runs.
-        let _anyone = for_a_while(None);
-        machine.set_chances(Chances::NONE);
-        countpagerefs(cpu, &mut refs, Pass::Count, |said| match said {
-            Said::OtherRefs(..) => shared += 1,
-            Said::InPools(n) => pools = n,
-            _ => {}
-        });
-        let counted = refs.iter().filter(|refs| **refs > 0).count();
-        countpagerefs(cpu, &mut refs, Pass::Print, |_| told += 1);
-        machine.set_chances(config.chances);
-        let in_pools: usize =
-            (0..config.cpus).map(|n| machine.mach(n).pdbcnt.peek() as usize).sum();
-        let used = refs.len() - machine.free_pages() - machine.held_pages();
-        if (counted, pools, shared) != (used, in_pools, 0) {
-            let text = format!(
-                "countpagerefs: {counted} pages, {pools} in pools, {shared} twice; \
-                 {used} are used, {in_pools} in pools"
-            );
-            self.saw("P1", None, text);
-        }
-        if told != used {
-            let text = format!("countpagerefs tells of {told} pages, and {used} are used");
-            self.saw("E2", Some("D2"), text);
-        }
     }
 }
