@@ -99,7 +99,7 @@ fn a_page_directory_that_came_meanwhile_is_kept() {
     let machine = boot::<Fixed>();
     let cpu = on(&machine, 0);
     enter(&cpu, 0);
-    common::at_call(&cpu, Function::Mmupdballoc, |cpu| upallocpdb(cpu));
+    common::at_call(&cpu, Function::Mmupdballoc, upallocpdb);
     upallocpdb(&cpu);
     assert_eq!(Some(cpu.getcr3()), cpu.up().and_then(|up| up.mmupdb.get()));
     cpu.splhi();

@@ -6,7 +6,7 @@
 
 use std::env::var;
 
-use host::steps::{Action, Finding, Meanwhile, Step, generate, run};
+use host::steps::{Action, Finding, How, Meanwhile, Step, generate, run};
 use mmu386::variant::{Fixed, Seed, Variant};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -25,6 +25,10 @@ fn few() -> std::ops::Range<u8> {
     0..6
 }
 
+fn how() -> impl Strategy<Value = How> {
+    prop_oneof![6 => Just(How::Plain), 1 => Just(How::Splhi), 1 => Just(How::Locked)]
+}
+
 fn action() -> impl Strategy<Value = Action> {
     let write = any::<bool>();
     prop_oneof![
@@ -32,7 +36,7 @@ fn action() -> impl Strategy<Value = Action> {
         3 => (0..2u8, 0..3u8, 0..2u8)
             .prop_map(|(large, pages, shift)| Action::VmapLarge { large, pages, shift }),
         1 => Just(Action::VmapNothing),
-        5 => few().prop_map(|mapping| Action::Vunmap { mapping }),
+        5 => (few(), how()).prop_map(|(mapping, how)| Action::Vunmap { mapping, how }),
         1 => few().prop_map(|mapping| Action::VunmapPart { mapping }),
         8 => (few(), few(), write)
             .prop_map(|(mapping, page, write)| Action::TouchVmap { mapping, page, write }),
@@ -109,7 +113,7 @@ fn fixed_does_what_the_reference_does() {
 fn seed_is_shrunk_to_a_few_steps() {
     let mappings = |step: &Step| {
         use Action::{TouchVmap, VmapLarge, Vunmap};
-        matches!(step.action, VmapLarge { .. } | Vunmap { .. } | TouchVmap { .. })
+        matches!(step.action, VmapLarge { .. } | Vunmap { how: How::Plain, .. } | TouchVmap { .. })
     };
     let strategy = vec(step().prop_filter("large mappings alone", mappings), 1..60)
         .prop_map(|steps| steps.iter().map(|step| Step { meanwhile: None, ..*step }).collect());
@@ -125,7 +129,7 @@ fn seed_is_shrunk_to_a_few_steps() {
 const A_LARGE_PAGE_THAT_STAYS: [Action; 3] = [
     Action::VmapLarge { large: 0, pages: 0, shift: 0 },
     Action::TouchVmap { mapping: 0, page: 0, write: false },
-    Action::Vunmap { mapping: 0 },
+    Action::Vunmap { mapping: 0, how: How::Plain },
 ];
 
 #[test]
