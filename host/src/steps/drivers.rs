@@ -8,7 +8,7 @@ use mmu386::patwc::PATWC;
 use mmu386::variant::Variant;
 
 use super::How;
-use super::reference::Expected;
+use super::reference::{Expected, Mapping};
 use super::world::World;
 use crate::cpu::Cpu;
 
@@ -70,7 +70,7 @@ impl<V: Variant> World<V> {
     }
 
     pub(super) fn vunmap(&self, cpu: &Cpu<V>, mapping: usize, how: How) {
-        let Some(mapping) = self.reference.lock().going(mapping) else { return };
+        let Some(mapping) = self.reference.lock().going(mapping, |_| true) else { return };
         self.asks_all(cpu);
         let unmap = || cpu.vunmap(mapping.va, mapping.size);
         let result = match how {
@@ -91,9 +91,10 @@ impl<V: Variant> World<V> {
     }
 
     pub(super) fn vunmap_part(&self, cpu: &Cpu<V>, mapping: usize) -> Option<()> {
-        let mapping =
-            self.reference.lock().nth(mapping).filter(|m| !m.going && m.begins_large())?;
-        if let Ok(()) = mmu386::vmap::vunmap(cpu, mapping.va, BY2PG) {
+        let mapping = self.reference.lock().going(mapping, Mapping::begins_large)?;
+        let result = mmu386::vmap::vunmap(cpu, mapping.va, BY2PG);
+        self.reference.lock().kept(mapping);
+        if let Ok(()) = result {
             let text = format!("vunmap of a page of the large page at {:#x} was done", mapping.va);
             self.saw("E1", Some("A9"), text);
         }
@@ -136,7 +137,7 @@ impl<V: Variant> World<V> {
     }
 
     pub(super) fn patwc(&self, cpu: &Cpu<V>, mapping: usize) -> Option<()> {
-        let mapping = self.reference.lock().going(mapping)?;
+        let mapping = self.reference.lock().going(mapping, |_| true)?;
         self.asks_all(cpu);
         let done = cpu.patwc(mapping.va, mapping.size);
         if !done {

@@ -121,10 +121,11 @@ impl Reference {
         self.mappings.push(mapping);
     }
 
-    /// A live mapping is about to be unmapped.
-    pub fn going(&mut self, nth: usize) -> Option<Mapping> {
-        let live = self.mappings.iter().filter(|m| !m.going).count();
-        let mapping = self.mappings.iter_mut().filter(|m| !m.going).nth(nth % live.max(1))?;
+    /// A live mapping that fits is about to be unmapped: nobody else unmaps it meanwhile.
+    pub fn going(&mut self, nth: usize, fits: impl Fn(&Mapping) -> bool) -> Option<Mapping> {
+        let live = self.mappings.iter().filter(|m| !m.going && fits(m)).count();
+        let mut fitting = self.mappings.iter_mut().filter(|m| !m.going && fits(m));
+        let mapping = fitting.nth(nth % live.max(1))?;
         mapping.going = true;
         Some(*mapping)
     }
@@ -210,8 +211,8 @@ mod tests {
         reference.mapped(VMAP + 0x123, pa, 0x1000, true);
         assert_eq!(reference.expected(VMAP + 0x1001), Expected::Leads(pa - 0x123 + 0x1001));
         assert_eq!(reference.expected(VMAP + 0x2000), Expected::Nowhere);
-        let going = reference.going(9).expect("there is one");
-        assert_eq!(reference.going(0), None);
+        let going = reference.going(9, |_| true).expect("there is one");
+        assert_eq!(reference.going(0, |_| true), None);
         assert_eq!(reference.expected(VMAP), Expected::Maybe(pa - 0x123));
         reference.gone(going);
         assert_eq!(reference.expected(VMAP), Expected::Nowhere);
@@ -226,12 +227,12 @@ mod tests {
         reference.mapped(VMAP + SLOT, DEVICES, PAGE, true);
         // A page table takes its slot for ever.
         assert!(reference.has_room(60 * 1024) && !reference.has_room(61 * 1024));
-        let going = reference.going(0).expect("there is one");
+        let going = reference.going(0, |_| true).expect("there is one");
         reference.gone(going);
         assert!(!reference.has_room(61 * 1024));
         // A large page does not.
         reference.mapped(VMAP, DEVICES, SLOT, true);
-        let going = reference.going(0).expect("there is one");
+        let going = reference.going(0, |_| true).expect("there is one");
         reference.gone(going);
         assert!(reference.has_room(60 * 1024) && reference.tables.len() == 1);
     }
