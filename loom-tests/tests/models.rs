@@ -1,5 +1,5 @@
-//! Every model, on Seed and Fixed in both modes, and every mutant that a model must kill, each as a
-//! test of its own. A test runs the `models` program, because a broken property ends a process.
+//! Every model, on Seed, Upstream and Fixed in both modes, and every mutant that a model must kill, in
+//! the mode in which it must, each as a test of its own. A test runs the `models` program, because a broken property ends a process.
 
 use std::process::Command;
 
@@ -37,13 +37,15 @@ fn main() {
     for model in models::all() {
         let strings = |args: &[&str]| args.iter().map(ToString::to_string).collect::<Vec<_>>();
         for mode in [Mode::Rmw, Mode::AsWritten] {
-            for variant in ["seed", "fixed"] {
+            for variant in ["seed", "upstream", "fixed"] {
                 let args = strings(&["--variant", variant, "--mode", &name(mode)]);
                 trials.push(trial(model.name, args));
             }
         }
         for mutant in model.mutants {
-            trials.push(trial(model.name, strings(&["--variant", &mutant.name()])));
+            let mode = name(mutant.sign().mode);
+            let args = strings(&["--variant", &mutant.name(), "--mode", &mode]);
+            trials.push(trial(model.name, args));
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();

@@ -67,6 +67,9 @@ pub struct Model {
     /// Changes that it notices.
     #[serde(default)]
     pub killed_by: Vec<String>,
+    /// Changes that it notices only where a load may overtake a store.
+    #[serde(default)]
+    pub killed_as_written: Vec<String>,
 }
 
 /// One run of a model.
@@ -229,7 +232,9 @@ fn row(job: &Job, said: &Captured) -> Row {
 pub fn jobs(models: &[Model]) -> Vec<Job> {
     let mut jobs = select(models, &MAIN.map(|(name, _)| name.to_owned()), None);
     for model in models {
-        jobs.extend(select(std::slice::from_ref(model), &model.killed_by, Some(Mode::Rmw)));
+        let model = std::slice::from_ref(model);
+        jobs.extend(select(model, &model[0].killed_by, Some(Mode::Rmw)));
+        jobs.extend(select(model, &model[0].killed_as_written, Some(Mode::AsWritten)));
     }
     jobs
 }
@@ -283,6 +288,13 @@ mod tests {
 
     fn runs(model: Model) -> Vec<String> {
         jobs(&[model]).iter().map(|job| format!("{} {}", job.variant, job.mode)).collect()
+    }
+
+    #[test]
+    fn what_a_model_notices_is_run_in_the_mode_in_which_it_does() {
+        let mut notices = model(&["fixed-a1", "fixed-c2"], &["fixed-a1"]);
+        notices.killed_as_written = vec!["fixed-c2".to_owned()];
+        assert_eq!(runs(notices), ["fixed-a1 rmw", "fixed-c2 as-written"]);
     }
 
     #[test]

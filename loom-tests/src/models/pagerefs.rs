@@ -7,11 +7,14 @@ use mmu386::switch::flushmmu;
 use mmu386::variant::Variant;
 
 use super::{Break, Model, Mutant, for_variant};
-use crate::machine::{Config, Cpu, GEOMETRY, Machine, Script, device};
-use crate::oracle::Property::P3;
+use crate::machine::{Config, Cpu, Fault, GEOMETRY, Machine, Script, device};
+use crate::oracle::Property::{P3, T1};
 use crate::oracle::broken;
 
 const HALF: Break = Break::new(P3, "are not named");
+
+/// In the VPT, as the translation of a page table that is not in use any more.
+const OLD_TABLE: Break = Break::new(T1, "may still use");
 
 pub(super) fn models() -> Vec<Model> {
     vec![Model {
@@ -23,7 +26,7 @@ pub(super) fn models() -> Vec<Model> {
                 a page directory in the pool; then the list is printed.",
         seed: Some(HALF),
         upstream: Some(HALF),
-        mutants: &[Mutant::Without("d2", HALF)],
+        mutants: &[Mutant::Without("d2", HALF), Mutant::On(Fault::Cr3KeepsTlb, OLD_TABLE)],
         bounds: [None, None],
         body: for_variant!(page_references),
     }]

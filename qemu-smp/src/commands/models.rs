@@ -68,8 +68,10 @@ fn list(models: &[Model], json: bool) -> Result<bool> {
             model.name, model.property, model.hazard, model.cpus, model.about
         );
         println!("    variants: {}; modes: {}", model.variants.join(", "), model.modes.join(", "));
-        if !model.killed_by.is_empty() {
-            println!("    notices: {}", model.killed_by.join(", "));
+        let notices: Vec<&str> =
+            model.killed_by.iter().chain(&model.killed_as_written).map(String::as_str).collect();
+        if !notices.is_empty() {
+            println!("    notices: {}", notices.join(", "));
         }
     }
     Ok(true)

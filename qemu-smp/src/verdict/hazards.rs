@@ -9,11 +9,16 @@ pub const LEDGER: &[(&str, &str)] = &[
     ("A6", "late sync"),
     ("A7", "early boot"),
     ("A9", "arithmetic"),
+    ("A10", "late attributes"),
     ("B1", "waits for itself"),
     ("B2", "deadlock"),
     ("B3", "starvation"),
     ("C1", "install after free"),
     ("C2", "flag against switch"),
+    ("C3", "check against flush"),
+    ("C4", "walkable leftovers"),
+    ("D1", "writable code"),
+    ("D2", "half a list"),
 ];
 
 /// What must be found on Seed before anything counts: engine, mode and hazard. A suite that finds
@@ -23,7 +28,14 @@ pub const REQUIRED: &[(&str, &str, &str)] = &[
     ("loom", "rmw", "A2"),
     ("loom", "rmw", "A3"),
     ("loom", "rmw", "A4"),
+    ("loom", "rmw", "A10"),
     ("loom", "rmw", "B1"),
+    ("loom", "rmw", "C1"),
+    ("loom", "as-written", "C2"),
+    ("loom", "rmw", "C3"),
+    ("loom", "rmw", "C4"),
+    ("loom", "rmw", "D1"),
+    ("loom", "rmw", "D2"),
     ("qemu", "tcg", "A1"),
 ];
 
@@ -37,8 +49,12 @@ pub fn hazard_property(number: &str) -> &'static str {
     match number.to_ascii_uppercase().as_str() {
         "A3" => "V2",
         "A9" => "E1",
+        "A10" => "V4",
         "B1" | "B2" | "B3" => "L1",
-        "C1" => "U1",
+        "C1" | "C2" | "C4" => "U1",
+        "C3" => "E2",
+        "D1" => "R1",
+        "D2" => "P3",
         _ => "V1",
     }
 }
