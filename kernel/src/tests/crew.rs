@@ -3,10 +3,11 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::context::Context;
 use crate::clock;
-use crate::proc::kproc;
+use crate::proc::{NOBODY, Proc, State, kproc};
 use crate::sched::{self, sleep, wakeup};
 
 /// Runs `body(i)` in `n` processes and waits until all have ended. Process `i` is wired to
@@ -17,8 +18,9 @@ pub fn crew(
     wired: impl Fn(usize) -> Option<usize>,
     body: impl Fn(usize) + Send + Sync + 'static,
 ) {
-    let left = start(name, n, wired, body);
+    let (left, crew) = start(name, n, wired, body);
     sleep(channel(&left), || left.load(Ordering::SeqCst) == 0);
+    bury(&crew);
 }
 
 /// How long an auditor waits from one look to the next.
@@ -32,7 +34,7 @@ pub fn audited_crew(
     wired: impl Fn(usize) -> Option<usize>,
     body: impl Fn(usize) + Send + Sync + 'static,
 ) {
-    let left = start(name, n, wired, body);
+    let (left, crew) = start(name, n, wired, body);
     let mut last = clock::tsc();
     while left.load(Ordering::SeqCst) != 0 {
         sched::relax();
@@ -41,6 +43,15 @@ pub fn audited_crew(
             last = clock::tsc();
         }
     }
+    bury(&crew);
+}
+
+/// Waits until the processes have given back all that they had.
+fn bury(crew: &[&Proc]) {
+    let gone = |p: &&Proc| p.state() == State::Dead && p.mach.load(Ordering::SeqCst) == NOBODY;
+    while !crew.iter().all(gone) {
+        sched::relax();
+    }
 }
 
 fn start(
@@ -48,19 +59,20 @@ fn start(
     n: usize,
     wired: impl Fn(usize) -> Option<usize>,
     body: impl Fn(usize) + Send + Sync + 'static,
-) -> Arc<AtomicUsize> {
+) -> (Arc<AtomicUsize>, Vec<&'static Proc>) {
     let left = Arc::new(AtomicUsize::new(n));
     let body = Arc::new(body);
-    for i in 0..n {
+    let crew = (0..n).map(|i| {
         let (left, body) = (left.clone(), body.clone());
         kproc(name, wired(i), move || {
             body(i);
             drop(body);
             left.fetch_sub(1, Ordering::SeqCst);
             wakeup(channel(&left));
-        });
-    }
-    left
+        })
+    });
+    let crew = crew.collect();
+    (left, crew)
 }
 
 fn channel(left: &Arc<AtomicUsize>) -> usize {

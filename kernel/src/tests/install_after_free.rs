@@ -6,7 +6,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use mmu386::segment::Segment;
 
@@ -32,7 +32,8 @@ fn judge(context: &Context, seen: Option<u32>, why: &'static str) {
 }
 
 /// Takes the page away while the other process sleeps in its fault.
-fn free(context: &Context, segment: &One, barrier: &Barrier) {
+/// Returns whether it did sleep.
+fn free(context: &Context, segment: &One, barrier: &Barrier, ended: &AtomicBool) -> bool {
     if let Err(error) = mmu::fault(segment, VA) {
         panic!("{error}");
     }
@@ -43,9 +44,11 @@ fn free(context: &Context, segment: &One, barrier: &Barrier) {
     }
     let before = pages::slept();
     barrier.wait();
-    while pages::slept() == before {
+    // Should somebody have given a page back meanwhile, the fault ends without having slept.
+    while pages::slept() == before && !ended.load(Ordering::SeqCst) {
         sched::relax();
     }
+    let slept = !ended.load(Ordering::SeqCst);
     let freed = pages::keep_freed(|| {
         if let Err(error) = mmu::free(segment, VA, 1, |p| p.name() == NAME) {
             panic!("{error}");
@@ -59,16 +62,18 @@ fn free(context: &Context, segment: &One, barrier: &Barrier) {
     if let Err(error) = mmu::free(segment, VA, 1, |p| p.name() == NAME) {
         panic!("{error}");
     }
+    slept
 }
 
 /// Faults.
-fn fault(context: &Context, segment: &One, barrier: &Barrier) {
+fn fault(context: &Context, segment: &One, barrier: &Barrier, ended: &AtomicBool) {
     mmu::upallocpdb();
     barrier.wait();
     barrier.wait();
     if let Err(error) = mmu::fault(segment, VA) {
         panic!("{error}");
     }
+    ended.store(true, Ordering::SeqCst);
     let seen = probe::read(VA);
     judge(context, seen, FREED);
     if seen.is_none() {
@@ -90,16 +95,17 @@ pub fn run(context: &Context) -> Outcome {
         let (shared, done) = (context.clone(), rounds.clone());
         let segment = One::new(VA as u32);
         let barrier = Barrier::new(2);
+        let ended = AtomicBool::new(false);
         crew(
             &NAME,
             2,
             |_| None,
             move |who| {
                 if who == 0 {
-                    free(&shared, &segment, &barrier);
-                    done.fetch_add(1, Ordering::Relaxed);
+                    let slept = free(&shared, &segment, &barrier, &ended);
+                    done.fetch_add(u32::from(slept), Ordering::Relaxed);
                 } else {
-                    fault(&shared, &segment, &barrier);
+                    fault(&shared, &segment, &barrier, &ended);
                 }
             },
         );
