@@ -71,8 +71,8 @@ pub struct Model {
     pub upstream: Option<Break>,
     /// What must not survive.
     pub mutants: &'static [Mutant],
-    /// Preemptions that are explored under [`Mode::Rmw`](crate::engine::Mode::Rmw) and under
-    /// [`Mode::AsWritten`](crate::engine::Mode::AsWritten); `None` for all.
+    /// Preemptions that are explored under [`Mode::Rmw`] and under
+    /// [`Mode::AsWritten`]; `None` for all.
     pub bounds: [Option<usize>; 2],
     /// One execution of it, for a variant.
     pub body: fn(&str) -> Option<fn()>,
