@@ -15,6 +15,7 @@ use crate::oracle::broken;
 const WRONG_M: Break = Break::new(U2, "its own Mach");
 const WRONG_PAGE: Break = Break::new(K1, "may still use");
 const WRONG_TMP: Break = Break::new(T1, "may still use");
+const REPLACED: Break = Break::new(U1, "to 0x100000 through 0x0");
 const GARBAGE: Break = Break::new(U1, "which is not the process's");
 
 pub(super) fn models() -> Vec<Model> {
@@ -66,10 +67,11 @@ pub(super) fn models() -> Vec<Model> {
             property: U1,
             hazard: "C4",
             cpus: 2,
-            about: "A process maps a page, flushes, maps it again and checks it, while it may be preempted.",
+            about: "A process maps a page, flushes, maps it again, and another in its place, while it may be \
+                    preempted; checkmmu looks.",
             seed: Some(GARBAGE),
             upstream: Some(GARBAGE),
-            mutants: &[Mutant::Without("c4", GARBAGE)],
+            mutants: &[Mutant::Without("c4", GARBAGE), Mutant::On(Fault::InvlpgKeepsTlb, REPLACED)],
             bounds: [Some(2), Some(2)],
             body: for_variant!(user_mapping_life),
         },
@@ -169,14 +171,21 @@ fn user_mapping_life<V: Variant>() {
     machine.run_process(0);
     machine.start(vec![
         Script::new(0, |cpu| {
-            for _ in 0..2 {
-                cpu.map_user(0, device(0)).expect("nobody flushes");
-                if checkmmu(cpu, 0, device(0)).is_err() || checkmmu(cpu, 0, device(1)).is_ok() {
-                    broken(U1, "checkmmu is mistaken");
-                }
-                flushmmu(cpu);
-            }
+            show_user(cpu, 0);
+            flushmmu(cpu);
+            show_user(cpu, 0);
+            // Another page in its place: the old one is the process's no more.
+            show_user(cpu, 1);
+            cpu.taken_from_user(device(0));
         })
         .wandering(2),
     ]);
+}
+
+/// Maps a page of device `n` at user address 0, and has it checked.
+fn show_user<V: Variant>(cpu: &Cpu<V>, n: u32) {
+    cpu.map_user(0, device(n)).expect("nobody flushes");
+    if checkmmu(cpu, 0, device(n)).is_err() || checkmmu(cpu, 0, device(n + 1)).is_ok() {
+        broken(U1, "checkmmu is mistaken");
+    }
 }
