@@ -1,5 +1,8 @@
 //! Plan 9's `ilock` in the shape of [`lock_api`]: interrupts are off while it is held, and at the
 //! caller's level while it spins, so that a CPU that waits still answers a shootdown.
+//!
+//! For the kernel's own data, much of which is static. mmu386's locks guard what mmu386 shares; they
+//! are made at run time, where a [`RawMutex`] starts from a constant.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
