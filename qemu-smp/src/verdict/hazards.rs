@@ -44,9 +44,17 @@ pub fn hazard_name(number: &str) -> Option<&'static str> {
     LEDGER.iter().find(|(known, _)| same_hazard(known, number)).map(|&(_, name)| name)
 }
 
-/// The property that a hazard breaks.
+/// Properties that the kernel's audits report by their own name, where no hazard is named.
+const PROPERTIES: &[&str] =
+    &["V1", "V2", "V3", "U1", "U2", "U3", "P1", "P2", "K1", "T1", "G1", "W1"];
+
+/// The property that a hazard breaks; of a property, itself.
 pub fn hazard_property(number: &str) -> &'static str {
-    match number.to_ascii_uppercase().as_str() {
+    let number = number.to_ascii_uppercase();
+    if let Some(property) = PROPERTIES.iter().find(|known| **known == number) {
+        return property;
+    }
+    match number.as_str() {
         "A3" => "V2",
         "A9" => "E1",
         "A10" => "V4",
@@ -62,4 +70,18 @@ pub fn hazard_property(number: &str) -> &'static str {
 /// Whether two spellings mean the same entry: `a1` and `A1`.
 pub fn same_hazard(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_filed_under_the_property_that_it_breaks() {
+        for (found, property) in
+            [("a10", "V4"), ("C1", "U1"), ("A1", "V1"), ("v3", "V3"), ("P2", "P2")]
+        {
+            assert_eq!(hazard_property(found), property);
+        }
+    }
 }
