@@ -5,8 +5,9 @@ use mmu386::variant::Variant;
 
 use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Config, Fault, Machine, Script, device};
-use crate::oracle::Property::{P2, U2};
+use crate::oracle::Property::{P2, U1, U2};
 
+const OTHERS: Break = Break::new(U1, "which is not the process's");
 const WRONG_M: Break = Break::new(U2, "its own Mach");
 
 pub(super) fn models() -> Vec<Model> {
@@ -20,7 +21,7 @@ pub(super) fn models() -> Vec<Model> {
                 die on. One may be preempted anywhere.",
         seed: None,
         upstream: None,
-        mutants: &[Mutant::On(Fault::SplhiIgnored, WRONG_M), Mutant::On(Fault::MachKept, WRONG_M)],
+        mutants: &[Mutant::On(Fault::SplhiIgnored, OTHERS), Mutant::On(Fault::MachKept, WRONG_M)],
         bounds: [Some(2), Some(1)],
         body: for_variant!(pool_migration),
     }]
