@@ -42,7 +42,7 @@ fn the_whole_claim_passes_and_is_written_down() {
     assert_eq!(verdict["schema"], 1);
     assert_eq!(verdict["pass"], true);
     let rows = verdict["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 5 * 2 * 2 + 2);
+    assert_eq!(rows.len(), 12 * 2 * 2 + 2);
     for row in rows {
         for field in [
             "id",
