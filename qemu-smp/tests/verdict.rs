@@ -8,6 +8,9 @@ use common::{Finished, World, alive, eventually, finish, kill, wait};
 use nix::sys::signal::Signal::SIGINT;
 use serde_json::Value;
 
+/// The impostor's twelve models, on two variants in two modes, and two boots.
+const ROWS: usize = 12 * 2 * 2 + 2;
+
 fn verify(world: &World, variables: &[(&str, &str)]) -> Finished {
     let mut smp = world.smp(&["verify"]);
     smp.envs(variables.iter().copied());
@@ -42,7 +45,7 @@ fn the_whole_claim_passes_and_is_written_down() {
     assert_eq!(verdict["schema"], 1);
     assert_eq!(verdict["pass"], true);
     let rows = verdict["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 12 * 2 * 2 + 2);
+    assert_eq!(rows.len(), ROWS);
     for row in rows {
         for field in [
             "id",
@@ -92,7 +95,7 @@ fn whatever_is_not_as_claimed_is_no_pass() {
         finished.refused(1, &[said, "NO PASS"]);
         let verdict = written(&world);
         assert_eq!(verdict["pass"], false, "{kind}");
-        assert_eq!(verdict["rows"].as_array().unwrap().len(), 22, "{kind}");
+        assert_eq!(verdict["rows"].as_array().unwrap().len(), ROWS, "{kind}");
     }
 }
 
@@ -123,7 +126,7 @@ fn an_interrupted_run_writes_what_it_knows() {
     assert_eq!(verdict["complete"], false);
     assert!(verdict["problems"].to_string().contains("interrupted"));
     let rows = verdict["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 22);
+    assert_eq!(rows.len(), ROWS);
     assert!(rows.iter().all(|row| row["verdict"] == "cut"));
 }
 
@@ -155,10 +158,10 @@ fn a_model_that_overruns_its_limit_is_cut() {
 
 #[test]
 fn models_print_rows_and_findings() {
-    let finished = finish(World::new().smp(&["models", "a1", "--variant", "seed", "--json"]));
+    let finished = finish(World::new().smp(&["models", "a1-model", "--variant", "seed", "--json"]));
     finished.passed();
     let rows: Value = serde_json::from_str(&finished.out).unwrap();
     assert_eq!(rows.as_array().unwrap().len(), 2);
-    let finished = finish(World::new().smp(&["models", "a1", "--variant", "seed"]));
+    let finished = finish(World::new().smp(&["models", "a1-model", "--variant", "seed"]));
     assert!(finished.out.contains("CPU 1  read va = old    (stale)"), "{finished:?}");
 }
