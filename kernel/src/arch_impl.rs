@@ -207,9 +207,8 @@ impl Arch for Pc {
     fn at(&self, va: u32) -> &AtomicU32 {
         let g = &Self::GEOMETRY;
         assert!(va >= g.kmap_base() && va.is_multiple_of(BY2WD), "at: no word at {va:#x}");
-        // SAFETY: above KMAP there is kernel memory alone, and the caller vouches that it is mapped:
-        // a word of a table, or of a page that it owns. Tables are only touched as atomics, by this
-        // code and by the hardware.
+        // From KMAP on there is kernel memory alone, and tables are only touched as atomics.
+        // SAFETY: the caller vouches that the word is mapped, of a table or of a page that it owns.
         unsafe { &*(va as *const AtomicU32) }
     }
 
