@@ -111,7 +111,7 @@ pub const GDT: [Segdesc; NGDT] = {
 };
 
 /// A segment selector: index into the GDT, and privilege.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Selector(pub u16);
 
 impl Selector {

@@ -12,7 +12,9 @@ use mmu386::function::Function;
 use serde::Serialize;
 
 use crate::counterexample::Counterexample;
-use crate::engine::{self, Mode, learnt};
+use crate::engine::explorer::{self, Found, Limits};
+use crate::engine::loom::learnt;
+use crate::engine::{self, Mode};
 use crate::machine::{self, Fault};
 use crate::models::{self, Break, Expected, Model};
 use crate::oracle::Property;
@@ -58,6 +60,8 @@ pub struct Row {
     pub exhaustive: bool,
     /// Executions explored.
     pub executions: u64,
+    /// States, if the engine tells them apart.
+    pub states: Option<u64>,
     /// Wall-clock time.
     pub seconds: f64,
     /// Verdict.
@@ -83,6 +87,10 @@ pub struct Options {
     pub max_seconds: Option<u64>,
     /// JSON on standard output instead of text.
     pub json: bool,
+    /// Threads that explore, where the engine can use several.
+    pub workers: usize,
+    /// Most memory for states, in bytes.
+    pub memory: u64,
 }
 
 struct Run {
@@ -143,7 +151,8 @@ pub fn explore(model: Model, options: Options) -> ! {
     let (code, _) = models::parse(&options.variant);
     let body = (model.body)(code).expect("the caller has checked the variant");
     let expected = models::expected(&model, &options.variant);
-    let bound = options.bound.unwrap_or(model.bounds[options.mode as usize]);
+    let own = if options.mode.explorer() { None } else { model.bounds[options.mode as usize] };
+    let bound = options.bound.unwrap_or(own);
     let started = Instant::now();
     let run = RUN.get_or_init(|| Run {
         model,
@@ -160,6 +169,10 @@ pub fn explore(model: Model, options: Options) -> ! {
     let deepest = if matches!(expected, Expected::Broken(_)) { 4 } else { 1 };
     for fewer in 0..bound.unwrap_or(deepest).min(deepest) {
         check(run, Some(fewer), body);
+    }
+    if run.options.mode.explorer() {
+        check(run, bound, body);
+        finish(Verdict::Holds, None, None, None);
     }
     loop {
         if std::env::var_os(NO_CONSTANTS).is_none() {
@@ -185,10 +198,33 @@ pub fn explore(model: Model, options: Options) -> ! {
 fn check(run: &'static Run, bound: Option<usize>, body: fn()) {
     run.bound.store(bound.unwrap_or(usize::MAX), Relaxed);
     run.executions.store(0, Relaxed);
+    if run.options.mode.explorer() {
+        return search(run, bound, body);
+    }
     builder(bound).check(move || {
         run.executions.fetch_add(1, Relaxed);
         body();
     });
+}
+
+/// Explores all states within the bound.
+fn search(run: &'static Run, preemptions: Option<usize>, body: fn()) {
+    let Options { mode, workers, memory, .. } = run.options;
+    let limits = Limits { workers, memory, preemptions };
+    let (found, size) = explorer::search(mode == Mode::Tso, limits, body);
+    match found {
+        Found::Everything => {}
+        // A bound keeps some from going on who otherwise could.
+        Found::Livelock(_) if preemptions.is_some() => {}
+        Found::Livelock(states) => broken(
+            Property::L1,
+            &format!("from {states} of {} states no end can be reached", size.states),
+        ),
+        Found::OutOfMemory => {
+            let note = format!("{} states, and the memory for them is used up", size.states);
+            finish(Verdict::Cut, None, None, Some(note));
+        }
+    }
 }
 
 fn builder(bound: Option<usize>) -> loom::model::Builder {
@@ -213,8 +249,9 @@ fn watch() {
         }
         if elapsed >= next {
             next += Duration::from_secs(5);
-            let executions = run.executions.load(Relaxed);
-            eprintln!("{}: {executions} executions, {} s", run.id(), elapsed.as_secs());
+            let (states, executions) = run.so_far();
+            let states = states.map_or_else(String::new, |states| format!("{states} states, "));
+            eprintln!("{}: {states}{executions} executions, {} s", run.id(), elapsed.as_secs());
         }
     }
 }
@@ -236,15 +273,20 @@ pub(crate) fn broken(property: Property, summary: &str) -> ! {
     finish(Verdict::Broken, Some(property), Some(shown), None)
 }
 
+/// Ends the run because nobody can go on.
+pub(crate) fn stuck() -> ! {
+    let waits = machine::waits().join(", ");
+    broken(Property::L1, &format!("no CPU can go on; they wait: {waits}"));
+}
+
 /// Tells a property that broke from a failure of the engine or the model.
 fn panicked(info: &std::panic::PanicHookInfo<'_>) {
     let text = info.payload_as_str().unwrap_or("a panic without words").to_string();
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     if text.starts_with("deadlock") {
-        let waits = machine::waits().join(", ");
-        broken(Property::L1, &format!("no CPU can go on; they wait: {waits}"));
+        stuck();
     }
-    if text.contains("Causality violation") {
+    if text.contains("Causality violation") || text.starts_with("race: ") {
         broken(Property::P2, "two CPUs touch what only one may own, and nothing orders them");
     }
     if text.starts_with("cpu") {
@@ -254,6 +296,16 @@ fn panicked(info: &std::panic::PanicHookInfo<'_>) {
 }
 
 impl Run {
+    /// States, where the engine has them, and executions of the exploration that goes on, or of the
+    /// last one.
+    fn so_far(&self) -> (Option<u64>, u64) {
+        if !self.options.mode.explorer() {
+            return (None, self.executions.load(Relaxed));
+        }
+        let (states, executions) = explorer::progress();
+        (Some(states), executions)
+    }
+
     fn id(&self) -> String {
         let Options { variant, mode, .. } = &self.options;
         format!("{}/{variant}/{}", self.model.name, name(*mode))
@@ -263,6 +315,15 @@ impl Run {
 /// The name of a mode or defect, as the command line has it.
 pub fn name(value: impl clap::ValueEnum) -> String {
     value.to_possible_value().expect("no value is hidden").get_name().to_string()
+}
+
+/// Whether a break that shows in mode `wanted` must show in this one.
+fn claims(mode: Mode, wanted: Mode) -> bool {
+    match mode {
+        Mode::Rmw | Mode::AsWritten => mode == wanted,
+        Mode::Sc => wanted == Mode::Rmw,
+        Mode::Tso => true,
+    }
 }
 
 fn as_expected(
@@ -278,7 +339,7 @@ fn as_expected(
         }
         // As written, loom misses executions and invents others: a finding counts in RMW mode, unless
         // that one cannot show it.
-        (Expected::Broken(Break { mode, .. }), _) if run.options.mode != mode => {
+        (Expected::Broken(Break { mode, .. }), _) if !claims(run.options.mode, mode) => {
             (verdict != Verdict::Cut, "either".into())
         }
         (Expected::Broken(Break { property: wanted, sign, .. }), Verdict::Broken) => {
@@ -315,6 +376,7 @@ fn finish(
         start_over();
     }
     let bound = run.bound.load(Relaxed);
+    let (states, executions) = run.so_far();
     let summary = counterexample.as_ref().map_or("", |c| &c.summary);
     let (good, expected) = as_expected(run, verdict, property, summary);
     let row = Row {
@@ -322,16 +384,17 @@ fn finish(
         property: property.unwrap_or(run.model.property).id().into(),
         hazard: run.model.hazard.into(),
         variant: run.options.variant.clone(),
-        engine: "loom",
-        engine_version: "0.7.3",
+        engine: run.options.mode.engine(),
+        engine_version: if run.options.mode.explorer() { "shuttle 0.9.10" } else { "0.7.3" },
         mode: run.options.mode,
         model: run.model.name.into(),
         cpus: run.model.cpus,
         preemption_bound: (bound != usize::MAX).then_some(bound),
         exhaustive: bound == usize::MAX
             && verdict == Verdict::Holds
-            && run.options.mode == Mode::Rmw,
-        executions: run.executions.load(Relaxed),
+            && run.options.mode != Mode::AsWritten,
+        executions,
+        states,
         seconds: run.started.elapsed().as_secs_f64(),
         verdict,
         expected,

@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use super::{Ledger, address, number};
 
 /// From process and page number to the frame number that it shows.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(super) struct Kmaps(BTreeMap<(usize, u32), u32>);
 
 impl Kmaps {

@@ -16,7 +16,7 @@ use runs::Mappings;
 use user::UserPages;
 
 /// What the harness knows: mappings in VMAP, user pages and kmaps.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub struct Ledger {
     mappings: Mappings,
     user: UserPages,

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::number;
 use crate::view::PAGE;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum State {
     Live,
     /// Call number of the vunmap that has not returned: others may still use the memory, or not.
@@ -15,7 +15,7 @@ pub(super) enum State {
 
 /// Pages in a row, all in the same state. Numbers of pages and frames rather than addresses, which
 /// would wrap at the end of the address space.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub(super) struct Run {
     pub(super) first: u32,
     pub(super) last: u32,
@@ -41,7 +41,7 @@ impl Run {
 }
 
 /// All mappings that are not gone.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(super) struct Mappings {
     /// The newest of each page, by first page: no two overlap.
     pub(super) newest: BTreeMap<u32, Run>,

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::{Ledger, address, number};
 
 /// What a process may do with a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Access {
     /// Read it only.
     Read,
@@ -15,7 +15,7 @@ pub enum Access {
 }
 
 /// By process, page number and frame number; and the other way round, for frames that are freed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(super) struct UserPages {
     may: BTreeMap<(usize, u32, u32), Access>,
     seen_by: BTreeSet<(u32, usize, u32)>,

@@ -46,6 +46,12 @@ enum Command {
         /// Gives up after this time, with the verdict "cut".
         #[arg(long)]
         max_seconds: Option<u64>,
+        /// Threads that explore, in modes sc and tso; all cores if not given.
+        #[arg(long)]
+        workers: Option<usize>,
+        /// Most memory for states, in MiB, in modes sc and tso.
+        #[arg(long, default_value_t = 8192)]
+        memory: u64,
         /// One row of JSON on standard output.
         #[arg(long)]
         json: bool,
@@ -74,7 +80,7 @@ fn main() {
     match Cli::parse().command {
         Command::List { json } => list(json),
         Command::Functions { json } => functions(json),
-        Command::Run { model, variant, mode, bound, max_seconds, json } => {
+        Command::Run { model, variant, mode, bound, max_seconds, workers, memory, json } => {
             let Some(found) = models::all().into_iter().find(|m| m.name == model) else {
                 let known: Vec<_> = models::all().iter().map(|m| m.name).collect();
                 refuse(&format!("no model {model:?}; there are: {}", known.join(", ")));
@@ -85,7 +91,11 @@ fn main() {
             }
             ctrlc::set_handler(|| run::interrupted()).expect("no other handler is set");
             let bound = bound.map(|bound| bound.0);
-            run::explore(found, Options { variant, mode, bound, max_seconds, json });
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            let workers = workers.unwrap_or(cores).max(1);
+            let memory = memory << 20;
+            let options = Options { variant, mode, bound, max_seconds, json, workers, memory };
+            run::explore(found, options);
         }
     }
 }

@@ -1,36 +1,41 @@
-//! Choices that the explorer branches over.
+//! Choices that an engine branches over.
 
-use std::sync::Arc;
+use super::{explorer, loom, mode};
 
-use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-/// A number that grows at moments of the explorer's choosing, up to a limit: polled n times, it
-/// yields every sequence of n numbers that never falls. A coin that is "an interrupt arrives at one
-/// of these points, or at none" has limit 1.
+/// A number of the engine's choosing, up to a limit.
 ///
-/// loom branches over every store that a Relaxed load may read, so one thread writes all values and
-/// another polls. The writer cannot poll.
+/// Under loom it never falls, and changes between polls only: polled n times, it yields every
+/// sequence of n numbers that never falls. Under the explorer each poll is a choice of its own.
 #[derive(Clone)]
 pub struct Choice {
-    value: Arc<AtomicUsize>,
+    coin: Option<loom::Coin>,
     limit: usize,
 }
 
 impl Choice {
-    /// A choice that starts at 0.
+    /// A choice of 0 to `limit`.
     pub fn new(limit: usize) -> Self {
-        Self { value: Arc::new(AtomicUsize::new(0)), limit }
+        Self { coin: (!mode().explorer()).then(|| loom::Coin::new(limit)), limit }
     }
 
     /// Offers all values. Called by the first thread after it has spawned the poller.
     pub fn offer(&self) {
-        for value in 1..=self.limit {
-            self.value.store(value, Relaxed);
+        if let Some(coin) = &self.coin {
+            coin.offer();
         }
     }
 
-    /// The current value; a later poll may see a larger one.
+    /// The current value.
     pub fn poll(&self) -> usize {
-        if self.limit == 0 { 0 } else { self.value.load(Relaxed) }
+        match &self.coin {
+            _ if self.limit == 0 => 0,
+            Some(coin) => coin.poll(),
+            None => explorer::choose(self.limit + 1),
+        }
+    }
+
+    /// Whether there is anything to choose.
+    pub fn offers(&self) -> bool {
+        self.limit > 0
     }
 }

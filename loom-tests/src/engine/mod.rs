@@ -1,29 +1,60 @@
-//! What the model machine is made of: words, owned values, choices and waiting, on loom.
+//! What the model machine is made of: words, owned values, choices and waiting, on two engines.
 //!
-//! Nothing outside this folder names loom. Another engine has to offer what is here.
+//! | engine | modes | how it goes through the executions of a model |
+//! |---|---|---|
+//! | `loom` | rmw, as-written | each execution from its start, pruned by its own reduction |
+//! | `explorer` | sc, tso | each state once, with store buffers; on shuttle's scheduler |
+//!
+//! Nothing outside this folder names loom or shuttle.
 
 mod choice;
-pub mod learnt;
+pub mod explorer;
+pub mod loom;
 mod owned;
 mod word;
 
 pub use choice::Choice;
-pub use loom::thread::{park, spawn, yield_now};
 pub use owned::OwnedCell;
-pub use word::{Sharing, Word};
+pub use word::{Access, Sharing, Word};
 
 use std::sync::OnceLock;
 
 use serde::Serialize;
 
-/// What loom makes of loads and stores. MODEL.md says what each mode can and cannot show.
+/// What a machine's loads and stores are, and which engine explores. MODEL.md says what each mode can
+/// and cannot show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// Every access is a read-modify-write: sound for interleavings, which are all that is explored.
+    /// loom; every access is a read-modify-write: sound for interleavings, which are all that is
+    /// explored.
     Rmw,
-    /// Loads acquire, stores release: finds what weaker orderings break, and misses executions.
+    /// loom; loads acquire, stores release: finds what weaker orderings break, and misses executions.
     AsWritten,
+    /// The explorer; sequentially consistent: every interleaving.
+    Sc,
+    /// The explorer; x86-TSO: every interleaving of the CPUs and of their store buffers.
+    Tso,
+}
+
+impl Mode {
+    /// All modes.
+    pub const ALL: [Self; 4] = [Self::Rmw, Self::AsWritten, Self::Sc, Self::Tso];
+
+    /// Whether the explorer does it.
+    pub fn explorer(self) -> bool {
+        matches!(self, Self::Sc | Self::Tso)
+    }
+
+    /// Name of the engine.
+    pub fn engine(self) -> &'static str {
+        if self.explorer() { "explorer" } else { "loom" }
+    }
+
+    /// Whether a load can overtake an earlier store of its CPU.
+    pub fn overtakes(self) -> bool {
+        matches!(self, Self::AsWritten | Self::Tso)
+    }
 }
 
 static MODE: OnceLock<Mode> = OnceLock::new();
@@ -40,16 +71,22 @@ fn mode() -> Mode {
     *MODE.get().expect("set_mode comes before any model")
 }
 
-/// Ends the set-up of an execution: what follows is explored. Called by the first thread once, after
-/// it has spawned the others.
-pub fn explore_from_here() {
-    loom::explore();
+/// Whether the explorer is the engine.
+pub fn explored() -> bool {
+    mode().explorer()
+}
+
+/// A thread of the current execution. It runs once set-up is over.
+pub fn spawn(body: impl FnOnce() + 'static) {
+    if explored() { explorer::spawn(Box::new(body)) } else { drop(::loom::thread::spawn(body)) }
 }
 
 /// A full fence.
 pub fn fence() {
-    // In RMW mode every access reads the latest value, so there is nothing left to order.
-    if mode() == Mode::AsWritten {
-        loom::sync::atomic::fence(loom::sync::atomic::Ordering::SeqCst);
+    match mode() {
+        // Every access reads the latest value, so there is nothing left to order.
+        Mode::Rmw | Mode::Sc => {}
+        Mode::AsWritten => ::loom::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst),
+        Mode::Tso => explorer::drain(),
     }
 }

@@ -1,47 +1,48 @@
 //! Values with one owner at a time.
 
-use std::cell::OnceCell;
 use std::sync::Mutex;
 
-use loom::cell::UnsafeCell;
 use mmu386::arch::Owned;
 
-/// What loom watches for accesses by two threads that nothing orders. Such a pair is reported as a
-/// race, whatever the values are. Made at the first access, which counts as a write: most owned
-/// values of a machine are never looked at in an execution, and each that is watched costs.
-#[derive(Default)]
-pub(super) struct Watched(OnceCell<UnsafeCell<()>>);
+use super::explorer::{self, CellState, Digestible};
+use super::loom::Watched;
+use super::mode;
 
-impl Watched {
-    fn cell(&self) -> &UnsafeCell<()> {
-        self.0.get_or_init(|| UnsafeCell::new(()))
-    }
-    pub(super) fn read(&self) {
-        self.cell().with(|_| ());
-    }
-    pub(super) fn write(&self) {
-        self.cell().with_mut(|_| ());
-    }
+enum Watch {
+    Loom(Watched),
+    Explorer(CellState),
 }
 
-/// A value that is watched.
+/// A value that is watched: two accesses that nothing orders are reported, whatever the values are.
 pub struct OwnedCell<T> {
-    watched: Watched,
+    watch: Watch,
     value: Mutex<T>,
 }
 
-impl<T: Copy> Owned<T> for OwnedCell<T> {
+impl<T: Copy + 'static> Owned<T> for OwnedCell<T> {
     fn new(value: T) -> Self {
-        Self { watched: Watched::default(), value: Mutex::new(value) }
+        let watch = if mode().explorer() {
+            Watch::Explorer(CellState::new(value.digest()))
+        } else {
+            Watch::Loom(Watched::default())
+        };
+        Self { watch, value: Mutex::new(value) }
     }
 
     fn get(&self) -> T {
-        self.watched.read();
-        self.peek()
+        let value = self.peek();
+        match &self.watch {
+            Watch::Loom(watched) => watched.read(),
+            Watch::Explorer(cell) => explorer::owned_read(cell, value.digest()),
+        }
+        value
     }
 
     fn set(&self, value: T) {
-        self.watched.write();
+        match &self.watch {
+            Watch::Loom(watched) => watched.write(),
+            Watch::Explorer(cell) => explorer::owned_write(cell, value.digest()),
+        }
         *self.value.lock().expect("no panic while it is held") = value;
     }
 }

@@ -1,17 +1,13 @@
 //! Words of the model's memory.
 
 use std::rc::Rc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32 as StdAtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use loom::sync::atomic::AtomicU32;
-use loom::sync::atomic::Ordering::{AcqRel, Acquire, Release};
-use loom::thread::{Thread, current};
 use mmu386::arch::WordName;
 
-use super::learnt::{self, Learnt};
-use super::owned::Watched;
-use super::{Mode, fence, mode};
+use super::explorer::{self, WordState};
+use super::loom::{self, Atom};
+use super::mode;
 
 /// Who may access a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,26 +16,33 @@ pub enum Sharing {
     Shared,
     /// One CPU at a time: two accesses that nothing orders are a race.
     Owned,
+    /// No word of the machine: what makes steps conflict in the eyes of loom, which does not see the
+    /// whole state. The explorer does, and leaves it out.
+    Hint,
 }
 
-enum Cell {
-    Shared(AtomicU32),
-    Owned(Watched),
+/// What is about to be done with a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// A plain load.
+    Load,
+    /// A plain store.
+    Store,
+    /// A LOCKed operation.
+    Locked,
+}
+
+enum Engine {
+    Loom(Atom),
+    Explorer(WordState),
 }
 
 struct Inner {
     name: WordName,
-    cell: Cell,
-    /// No execution so far has stored to the word: see [`learnt`].
-    constant: bool,
-    /// Some execution has done a LOCKed operation on the word.
-    locked: bool,
-    /// What this execution has made known: that the word is stored to, and by LOCKed operations.
-    noted: [AtomicBool; 2],
+    engine: Engine,
     /// What the word holds now, in the order of the execution. Walkers of other CPUs and oracles
     /// read it; it is no access of the machine.
-    now: StdAtomicU32,
-    waiters: Mutex<Vec<(Thread, u32)>>,
+    now: AtomicU32,
 }
 
 /// A 32-bit word of memory.
@@ -49,19 +52,12 @@ pub struct Word(Rc<Inner>);
 impl Word {
     /// A word that holds `value`.
     pub fn new(name: WordName, value: u32, sharing: Sharing) -> Self {
-        let cell = match sharing {
-            Sharing::Shared => Cell::Shared(AtomicU32::new(value)),
-            Sharing::Owned => Cell::Owned(Watched::default()),
+        let engine = if mode().explorer() {
+            Engine::Explorer(WordState::new(name, value, sharing))
+        } else {
+            Engine::Loom(Atom::new(name, value, sharing))
         };
-        Self(Rc::new(Inner {
-            name,
-            cell,
-            constant: !learnt::is(name, Learnt::Written),
-            locked: learnt::is(name, Learnt::Locked),
-            noted: [const { AtomicBool::new(false) }; 2],
-            now: StdAtomicU32::new(value),
-            waiters: Mutex::new(Vec::new()),
-        }))
+        Self(Rc::new(Inner { name, engine, now: AtomicU32::new(value) }))
     }
 
     /// Which word it is.
@@ -74,116 +70,121 @@ impl Word {
         self.0.now.load(Relaxed)
     }
 
+    pub(super) fn set_now(&self, value: u32) -> u32 {
+        self.0.now.swap(value, Relaxed)
+    }
+
+    pub(super) fn explored(&self) -> Option<&WordState> {
+        match &self.0.engine {
+            Engine::Explorer(state) => Some(state),
+            Engine::Loom(_) => None,
+        }
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Waits until it is this access's turn. Under loom the access itself does that.
+    pub fn request(&self, access: Access) {
+        if let Engine::Explorer(state) = &self.0.engine {
+            explorer::request(self, state, access);
+        }
+    }
+
     /// A plain load.
-    ///
-    /// # Panics
-    /// If the engine returns an old value in RMW mode, which promises the latest.
     pub fn load(&self) -> u32 {
-        let value = self.read();
-        if mode() == Mode::Rmw && value != self.now() && learnt::sound() {
-            panic!(
-                "RMW mode read {value:#x} from {:?}, which holds {:#x}",
-                self.0.name,
-                self.now()
-            );
-        }
-        value
-    }
-
-    fn read(&self) -> u32 {
-        match (&self.0.cell, mode()) {
-            (Cell::Shared(atom), Mode::Rmw) if !self.0.constant => atom.fetch_add(0, AcqRel),
-            (Cell::Shared(atom), Mode::Rmw) => atom.load(Acquire),
-            (Cell::Shared(atom), Mode::AsWritten) => atom.load(Acquire),
-            (Cell::Owned(watched), _) => {
-                watched.read();
-                self.now()
-            }
+        match &self.0.engine {
+            Engine::Loom(atom) => atom.load(self.now()),
+            Engine::Explorer(state) => explorer::load(self, state),
         }
     }
 
-    /// A plain store. Returns what the word held before, in the order of the execution.
-    pub fn store(&self, value: u32) -> u32 {
-        match (&self.0.cell, mode()) {
-            (Cell::Shared(atom), Mode::Rmw) => {
-                atom.swap(value, AcqRel);
+    /// A plain store. Returns what the word held before, in the order of the execution, unless the
+    /// store is still on its way to memory.
+    pub fn store(&self, value: u32) -> Option<u32> {
+        match &self.0.engine {
+            Engine::Loom(atom) => {
+                atom.store(value);
+                Some(self.became(atom, value))
             }
-            // loom lets a store land between the halves of a read-modify-write (#254), as if a lock
-            // could be released in the midst of being taken. Stored by an exchange, it cannot.
-            (Cell::Shared(atom), Mode::AsWritten) if self.0.locked => {
-                atom.swap(value, Release);
-            }
-            (Cell::Shared(atom), Mode::AsWritten) => atom.store(value, Release),
-            (Cell::Owned(watched), _) => watched.write(),
+            Engine::Explorer(state) => explorer::store(self, state, value),
         }
-        self.became(value)
     }
 
     /// A LOCKed exchange. Returns the old value.
     pub fn swap(&self, value: u32) -> u32 {
-        self.locked(|atom| atom.swap(value, AcqRel), |_| value)
+        match &self.0.engine {
+            Engine::Loom(atom) => {
+                let old = atom.swap(self.now(), value);
+                self.became(atom, value);
+                old
+            }
+            Engine::Explorer(state) => explorer::locked(self, state, |_| value),
+        }
     }
 
     /// A LOCKed add. Returns the old value.
     pub fn fetch_add(&self, value: u32) -> u32 {
-        self.locked(|atom| atom.fetch_add(value, AcqRel), |old| old.wrapping_add(value))
-    }
-
-    fn locked(&self, op: impl FnOnce(&AtomicU32) -> u32, new: impl FnOnce(u32) -> u32) -> u32 {
-        match &self.0.cell {
-            Cell::Shared(atom) => {
-                self.note(Learnt::Locked);
-                // A LOCKed instruction drains the store buffer and orders both ways.
-                fence();
-                let old = op(atom);
-                self.became(new(old));
-                fence();
+        match &self.0.engine {
+            Engine::Loom(atom) => {
+                let old = atom.fetch_add(self.now(), value);
+                self.became(atom, old.wrapping_add(value));
                 old
             }
-            Cell::Owned(watched) => {
-                watched.write();
-                self.became(new(self.now()))
-            }
+            Engine::Explorer(state) => explorer::locked(self, state, |old| old.wrapping_add(value)),
         }
     }
 
-    fn note(&self, what: Learnt) {
-        let noted = &self.0.noted[what as usize];
-        if learnt::explored()
-            && matches!(self.0.cell, Cell::Shared(_))
-            && !noted.swap(true, Relaxed)
-        {
-            learnt::note(self.0.name, what);
+    /// A step that everybody who takes it takes in some order, with memory ordered as by a LOCKed
+    /// operation.
+    pub fn pass(&self) {
+        match &self.0.engine {
+            Engine::Loom(_) => {
+                self.fetch_add(1);
+            }
+            Engine::Explorer(state) => {
+                explorer::locked(self, state, |old| old);
+            }
         }
     }
 
     /// Notes the new value and wakes who waits for a change.
-    fn became(&self, value: u32) -> u32 {
-        self.note(Learnt::Written);
-        let old = self.0.now.swap(value, Relaxed);
+    fn became(&self, atom: &Atom, value: u32) -> u32 {
+        let old = self.set_now(value);
         if value != old {
-            let mut waiters = self.0.waiters.lock().expect("no panic while it is held");
-            waiters.retain(|(thread, seen)| {
-                let wakes = *seen != value;
-                if wakes {
-                    thread.unpark();
-                }
-                !wakes
-            });
+            loom::wake(atom, value);
         }
         old
     }
 
-    /// From now on, wakes the calling thread once the word no longer holds `seen`.
+    /// Under loom: from now on, wakes the calling thread once the word no longer holds `seen`.
     pub fn watch(&self, seen: u32) {
-        let mut waiters = self.0.waiters.lock().expect("no panic while it is held");
-        waiters.push((current(), seen));
+        if let Engine::Loom(atom) = &self.0.engine {
+            loom::watch(atom, Some(seen));
+        }
     }
 
     /// Undoes [`watch`](Self::watch) for the calling thread.
     pub fn unwatch(&self) {
-        let me = current().id();
-        let mut waiters = self.0.waiters.lock().expect("no panic while it is held");
-        waiters.retain(|(thread, _)| thread.id() != me);
+        if let Engine::Loom(atom) = &self.0.engine {
+            loom::watch(atom, None);
+        }
+    }
+
+    /// What the calling thread would read.
+    pub fn seen(&self) -> u32 {
+        match &self.0.engine {
+            Engine::Loom(_) => self.now(),
+            Engine::Explorer(_) => explorer::forwarded(self).unwrap_or_else(|| self.now()),
+        }
+    }
+
+    /// Whether some other thread writes it, as far as the explorer knows.
+    pub fn contended(&self) -> bool {
+        match &self.0.engine {
+            Engine::Loom(_) => true,
+            Engine::Explorer(state) => explorer::contended(state),
+        }
     }
 }

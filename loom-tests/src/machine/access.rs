@@ -9,6 +9,7 @@ use mmu386::vmap;
 use mmu386::vmapsync::vmapsync;
 
 use super::{Cpu, Translation};
+use crate::engine::explorer;
 use crate::counterexample::Op;
 use crate::oracle::{self, Property, audit};
 
@@ -16,11 +17,13 @@ impl<V: Variant> Cpu<V> {
     /// Accesses a VMAP address as a driver would. Returns whether it could: a fault that vmapsync
     /// cannot mend ends the attempt.
     pub fn touch(&self, va: u32) -> bool {
+        explorer::step(false);
         self.point();
         self.note(Op::Access(va));
         loop {
             if self.machine.cpu(self.id()).tlb.lookup(va).next().is_some() {
                 self.check(va);
+                explorer::observe(true);
                 return true;
             }
             self.speculate(va);

@@ -18,7 +18,7 @@ use mmu386::variant::Variant;
 use super::frames::{PAGES, TEXT, mach_page, private_of};
 use super::{Fault, GEOMETRY, Machine};
 use crate::counterexample::Op;
-use crate::engine::{Choice, OwnedCell, Sharing, Word, fence};
+use crate::engine::{self, Access, Choice, OwnedCell, Sharing, Word, explorer, fence};
 use crate::oracle::{self, Property};
 use crate::run;
 
@@ -119,11 +119,28 @@ impl<V: Variant> Cpu<V> {
         }
     }
 
-    fn stored(&self, word: &Word, old: u32) {
+    /// A store was made, which is in memory already if there is an old value.
+    fn stored(&self, word: &Word, old: Option<u32>) {
+        self.does_something();
+        if let Some(old) = old {
+            self.machine.overwritten(word, old);
+        }
+    }
+
+    /// The current tick does not only look.
+    fn does_something(&self) {
         if let Some(recording) = &mut *self.recording.borrow_mut() {
             recording.wrote = true;
         }
-        self.machine.overwritten(word, old);
+    }
+
+    /// The TLB is flushed here, in the order of the explorer.
+    fn flushes(&self) {
+        self.does_something();
+        fence();
+        if engine::explored() {
+            explorer::step(true);
+        }
     }
 }
 
@@ -139,7 +156,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn load(&self, word: &Word) -> u32 {
-        self.before_access();
+        self.before_access(word, Access::Load);
         let value = word.load();
         self.note(Op::Load(word.name(), value));
         if let Some(recording) = &mut *self.recording.borrow_mut() {
@@ -149,7 +166,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn store(&self, word: &Word, value: u32) {
-        self.before_access();
+        self.before_access(word, Access::Store);
         let maps = self.maps_user(word, value);
         if maps {
             // Whoever looks at what user mode can reach here does so before or after.
@@ -165,23 +182,24 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn swap(&self, word: &Word, value: u32) -> u32 {
-        self.before_access();
-        if self.faulty(Fault::SwapNotLocked) {
+        let faulty = self.faulty(Fault::SwapNotLocked);
+        self.before_access(word, if faulty { Access::Load } else { Access::Locked });
+        if faulty {
             let old = word.load();
-            word.store(value);
+            self.stored(word, word.store(value));
             return old;
         }
         let old = word.swap(value);
         self.note(Op::Locked(word.name(), old, value));
-        self.stored(word, old);
+        self.stored(word, Some(old));
         old
     }
 
     fn fetch_add(&self, word: &Word, value: u32) -> u32 {
-        self.before_access();
+        self.before_access(word, Access::Locked);
         let old = word.fetch_add(value);
         self.note(Op::Locked(word.name(), old, old.wrapping_add(value)));
-        self.stored(word, old);
+        self.stored(word, Some(old));
         old
     }
 
@@ -256,7 +274,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn putcr3(&self, pdb: Frame) {
-        fence();
+        self.flushes();
         self.machine.cpu(self.id()).cr3 = pdb;
         self.note(Op::Cr3(pdb.pa()));
         self.expect_own_mach();
@@ -266,7 +284,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn invlpg(&self, va: u32) {
-        fence();
+        self.flushes();
         self.note(Op::Invlpg(va));
         if !self.faulty(Fault::InvlpgKeepsTlb) {
             self.flush_page(va);
@@ -323,7 +341,10 @@ impl<V: Variant> Arch for Cpu<V> {
     fn kick(&self, cpu: usize) {
         self.point();
         self.note(Op::Kick(cpu));
-        self.machine.ipi[cpu].swap(1);
+        // Under the explorer interrupts come whenever they would find something \[M8\].
+        if !engine::explored() {
+            self.machine.ipi[cpu].swap(1);
+        }
     }
 
     fn sched(&self, seen: &[(&Word, u32)]) {
@@ -336,8 +357,9 @@ impl<V: Variant> Arch for Cpu<V> {
 
     fn newpage(&self) -> Frame {
         self.sleep_and_wake(false);
-        self.machine.palloc.fetch_add(1);
+        self.machine.palloc.pass();
         let page = self.machine.memory.page();
+        explorer::observe(page.pa());
         self.page(page).refs.set(1);
         page
     }
@@ -345,12 +367,14 @@ impl<V: Variant> Arch for Cpu<V> {
     fn freepage(&self, frame: Frame) {
         self.machine.expect_nobody_reaches(frame);
         // Released before the page can be found, as newpage acquires before it looks.
-        self.machine.palloc.fetch_add(1);
+        self.machine.palloc.pass();
         self.machine.memory.free(frame);
     }
 
     fn xspanalloc(&self) -> Option<u32> {
-        self.machine.memory.table().map(|table| GEOMETRY.kzero_base() + table.pa())
+        let table = self.machine.memory.table()?;
+        explorer::observe(table.pa());
+        Some(GEOMETRY.kzero_base() + table.pa())
     }
 
     fn pagenumber(&self, frame: Frame) -> usize {

@@ -9,23 +9,34 @@ use mmu386::variant::Variant;
 use super::cpu::Recording;
 use super::{Cpu, Fault, Wait};
 use crate::counterexample::Op;
-use crate::engine::{Word, park, yield_now};
+use crate::engine::explorer::{self, Rested};
+use crate::engine::loom::{park, yield_now};
+use crate::engine::{self, Access, Word};
 
 impl<V: Variant> Cpu<V> {
-    /// The point before an access, unless the access's address was translated just now.
-    pub(super) fn before_access(&self) {
-        if !self.arrived.replace(false) {
-            self.point();
+    /// The point before an access, unless the access's address was translated just now. It is this
+    /// CPU's turn when an interrupt or the access comes.
+    pub(super) fn before_access(&self, word: &Word, access: Access) {
+        let arrived = self.arrived.replace(false);
+        loop {
+            word.request(access);
+            if arrived || !self.point() || !engine::explored() {
+                return;
+            }
         }
     }
 
-    /// A point between two shared accesses: with interrupts on, one may arrive here \[M8\].
-    pub(super) fn point(&self) {
+    /// A point between two shared accesses: with interrupts on, one may arrive here \[M8\]. Returns
+    /// whether one did, under the explorer.
+    pub(super) fn point(&self) -> bool {
         if !self.machine.running.load(Relaxed)
             || self.in_interrupt.get()
             || !self.machine.cpu(self.id()).lo
         {
-            return;
+            return false;
+        }
+        if engine::explored() {
+            return self.explored_point();
         }
         self.take_ipi();
         if !self.ticked.get() && self.tick.poll() > 0 {
@@ -38,6 +49,42 @@ impl<V: Variant> Cpu<V> {
                 self.sleep_and_wake(false);
             }
         }
+        false
+    }
+
+    /// The same where interrupts are choices of their own: a tick or IPI, which are one to the core,
+    /// comes at any point at which it would find something, as often as the explorer likes.
+    fn explored_point(&self) -> bool {
+        if self.tick_would_stir() && explorer::choose(2) == 1 {
+            self.quiet_or_not();
+            return true;
+        }
+        if self.preempt.offers() && !self.preempted.get() && explorer::choose(2) == 1 {
+            self.preempted.set(true);
+            if self.may_preempt() {
+                self.sleep_and_wake(false);
+            }
+            explorer::observe(("preempted", self.id()));
+            return true;
+        }
+        false
+    }
+
+    /// Whether a tick might do more than the last one that did nothing: that one has read no more
+    /// than one word that others write, so that one which comes before a change is the same as none.
+    pub(super) fn tick_would_stir(&self) -> bool {
+        let quiet = self.idle_tick.borrow();
+        quiet.is_empty() || quiet.iter().any(|(word, value)| word.seen() != *value)
+    }
+
+    /// Takes a tick, and remembers what it has read if it did nothing. Returns whether it did
+    /// something.
+    pub(super) fn quiet_or_not(&self) -> bool {
+        let tick = self.take_tick();
+        let many = tick.read.iter().filter(|(word, _)| word.contended()).count() > 1;
+        let wrote = tick.wrote;
+        self.idle_tick.replace(if wrote || many { Vec::new() } else { tick.read });
+        wrote
     }
 
     /// The scheduler's tick asks, with interrupts off.
@@ -68,11 +115,13 @@ impl<V: Variant> Cpu<V> {
     }
 
     fn interrupt(&self) {
+        let interrupted = explorer::interrupted();
         self.in_interrupt.set(true);
         self.machine.cpu(self.id()).lo = false;
         shootdown::interrupt(self);
         self.machine.cpu(self.id()).lo = true;
         self.in_interrupt.set(false);
+        explorer::resumed(interrupted);
     }
 
     /// Takes the interrupts of every CPU while nobody runs on it, until all scripts have ended.
@@ -120,6 +169,12 @@ impl<V: Variant> Cpu<V> {
     pub(super) fn wait(&self, seen: &[(&Word, u32)]) {
         let mut seen: Vec<(Word, u32)> = seen.iter().map(|&(w, v)| (w.clone(), v)).collect();
         let asked = seen.len();
+        if engine::explored() {
+            for (word, value) in &seen {
+                self.note(Op::Wait(word.name(), *value));
+            }
+            return self.rest(seen);
+        }
         if self.machine.cpu(self.id()).lo && !self.in_interrupt.get() {
             // Looking costs no step here: a kick that comes later finds the watcher.
             if self.machine.ipi[self.id()].now() != 0 && self.take_ipi() {
@@ -143,8 +198,24 @@ impl<V: Variant> Cpu<V> {
         self.wait_for_change(&seen);
     }
 
+    /// Rests until one of the words is not as seen, and takes the ticks that would find something.
+    fn rest(&self, seen: Vec<(Word, u32)>) {
+        loop {
+            let lo = self.machine.cpu(self.id()).lo && !self.in_interrupt.get();
+            let alarm = lo.then(|| self.idle_tick.borrow().clone());
+            if explorer::rest(seen.clone(), alarm) == Rested::Changed {
+                return;
+            }
+            self.quiet_or_not();
+        }
+    }
+
     /// Rests until one of the words is not as seen.
     pub(super) fn wait_for_change(&self, seen: &[(Word, u32)]) {
+        if engine::explored() {
+            explorer::rest(seen.to_vec(), None);
+            return;
+        }
         if self.machine.config.wait == Wait::Spin {
             yield_now();
             return;

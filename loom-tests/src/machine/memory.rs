@@ -1,5 +1,6 @@
 //! The contents of frames, and the page allocator.
 
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 
@@ -21,6 +22,14 @@ pub struct Memory {
     /// What the entries of a page are that was never given out before; 0 if pages are cleared
     /// whenever they are given out.
     leftover: u32,
+}
+
+/// What words do not tell.
+impl Hash for Memory {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.next_table.load(Relaxed).hash(state);
+        self.free.lock().expect("no panic while it is held").hash(state);
+    }
 }
 
 impl Memory {

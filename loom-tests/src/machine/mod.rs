@@ -4,6 +4,7 @@
 
 mod access;
 mod cpu;
+mod digest;
 mod frames;
 mod inspect;
 mod interrupts;
@@ -32,7 +33,8 @@ use mmu386::state::{Mach, Page, Proc, System};
 use mmu386::variant::{Fixes, Variant};
 
 use crate::counterexample::{Counterexample, Log, Step};
-use crate::engine::{Sharing, Word, learnt};
+use crate::engine::loom::learnt;
+use crate::engine::{Sharing, Word};
 use crate::oracle::ledger::Ledger;
 use memory::Memory;
 use tlb::Tlb;
@@ -115,7 +117,7 @@ impl Config {
 }
 
 /// What a CPU's descriptor registers hold, as they were loaded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Registers {
     /// GDTR: base and limit.
     pub gdt: Option<(u32, u16)>,
@@ -130,6 +132,7 @@ pub struct Registers {
 }
 
 /// A CPU's own state: no other CPU reads or writes it.
+#[derive(Hash)]
 struct CpuState {
     cr3: Frame,
     tlb: Tlb,
@@ -241,6 +244,7 @@ impl<V: Variant> Machine<V> {
         let garbage = !config.spare_c4 || V::FIXES.has(Fixes::C4);
         let memory = Memory::new(config.cpus, config.ready, config.pages, garbage);
         let word = |what, n, value| Word::new(WordName::Other(what, n), value, Sharing::Shared);
+        let hint = |what, n, value| Word::new(WordName::Other(what, n), value, Sharing::Hint);
         let machine = Rc::new(Self {
             config,
             fault: crate::run::fault(),
@@ -262,13 +266,13 @@ impl<V: Variant> Machine<V> {
                     })
                 })
                 .collect(),
-            ipi: (0..config.cpus).map(|n| word("pending IPI", n, 0)).collect(),
-            flushes: (0..config.cpus).map(|n| word("flushes", n, 0)).collect(),
+            ipi: (0..config.cpus).map(|n| hint("pending IPI", n, 0)).collect(),
+            flushes: (0..config.cpus).map(|n| hint("flushes", n, 0)).collect(),
             vacant: (0..config.cpus)
                 .map(|n| word("vacancy", n, u32::from(n < config.online)))
                 .collect(),
             palloc: word("page allocator", 0, 0),
-            busy: word("unfinished work", 0, 0),
+            busy: hint("unfinished work", 0, 0),
             present: AtomicUsize::new(0),
             running: AtomicBool::new(false),
             log: Log::default(),

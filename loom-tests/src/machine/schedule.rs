@@ -7,12 +7,15 @@ use mmu386::variant::Variant;
 
 use super::{Cpu, IDLE_STACK};
 use crate::counterexample::Op;
-use crate::engine::Word;
+use crate::engine::{self, Word, explorer};
 
 impl<V: Variant> Cpu<V> {
     /// Idles on a CPU that its process has left, taking interrupts, until the explorer lets the
     /// process wake, or only this thread still has work.
     fn idle(&self) {
+        if engine::explored() {
+            return self.doze();
+        }
         while self.wakes.poll() == 0 {
             let busy = self.machine.busy.load();
             if busy <= 1 {
@@ -22,12 +25,25 @@ impl<V: Variant> Cpu<V> {
         }
     }
 
+    /// The same where interrupts are choices of their own.
+    fn doze(&self) {
+        loop {
+            explorer::doze();
+            if !self.tick_would_stir() || explorer::choose(2) == 0 {
+                return explorer::observe("woke");
+            }
+            self.quiet_or_not();
+        }
+    }
+
     /// The process leaves the CPU, which idles with interrupts on. Returns the process, if there was
     /// one.
     pub(super) fn leave(&self) -> Option<usize> {
         let machine = &self.machine;
         let cpu = self.id();
         let up = machine.cpu(cpu).up?;
+        // What a tick found in the process says nothing of the idle CPU.
+        self.idle_tick.borrow_mut().clear();
         machine.cpu(cpu).lo = false;
         mmuleave(self, IDLE_STACK);
         let mut cpu = machine.cpu(cpu);
@@ -41,6 +57,7 @@ impl<V: Variant> Cpu<V> {
     pub(super) fn enter(&self, up: usize, lo: bool) {
         let machine = &self.machine;
         let first = self.wakes.poll();
+        explorer::observe(("wakes", first));
         let to = loop {
             let cpus = machine.config.cpus;
             let taken = (0..cpus)

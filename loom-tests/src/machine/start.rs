@@ -8,7 +8,8 @@ use mmu386::switch::mmuenter;
 use mmu386::variant::Variant;
 
 use super::{Booted, Cpu, Machine};
-use crate::engine::{Choice, explore_from_here, learnt, spawn};
+use crate::engine::loom::learnt;
+use crate::engine::{self, Choice, explorer, loom, spawn};
 use crate::oracle::audit;
 
 /// How a CPU waits for a word to change.
@@ -156,16 +157,19 @@ impl<V: Variant> Booted<V> {
                 } else {
                     follow(&cpu, script.body);
                 }
-                if cpu.machine.present.fetch_sub(1, Relaxed) == 1 {
+                if cpu.machine.present.fetch_sub(1, Relaxed) == 1 && !engine::explored() {
                     audit::at_end(&cpu.machine);
                 }
                 drop(witness);
             });
         }
+        if engine::explored() {
+            return explorer::explore_from_here(machine);
+        }
         for choice in &choices {
             choice.offer();
         }
-        explore_from_here();
+        loom::explore_from_here();
     }
 
     fn witness(&self) -> std::rc::Rc<dyn super::Witness> {

@@ -15,7 +15,7 @@ pub fn page_of(address: u32) -> u32 {
 }
 
 /// What a CPU may make of the addresses of a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Translation {
     /// Virtual address of the page.
     pub va: u32,
@@ -75,7 +75,7 @@ impl fmt::Display for Translation {
 }
 
 /// The translations that a CPU may use.
-#[derive(Default)]
+#[derive(Default, Hash)]
 pub struct Tlb(Vec<Translation>);
 
 impl Tlb {
@@ -94,7 +94,9 @@ impl Tlb {
     pub fn add(&mut self, translation: Translation) -> bool {
         let had = self.0.contains(&translation);
         if !had {
-            self.0.push(translation);
+            // In order, so that the same set is the same state.
+            let place = self.0.partition_point(|other| *other < translation);
+            self.0.insert(place, translation);
         }
         had
     }

@@ -17,7 +17,7 @@ use mmu386::variant::Variant;
 use super::frames::is_page;
 use super::{Cpu, GEOMETRY, IDLE_STACK, Machine};
 use crate::counterexample::Op;
-use crate::engine::Word;
+use crate::engine::{Word, explorer};
 use crate::oracle::{self, Property, audit};
 
 impl<V: Variant> Cpu<V> {
@@ -31,10 +31,13 @@ impl<V: Variant> Cpu<V> {
 
     /// Accesses a user address as a program would. Returns whether something was there.
     pub fn use_user(&self, va: u32) -> bool {
+        explorer::step(false);
         self.point();
         self.note(Op::Access(va));
         self.machine.judge_user(self.id(), "uses its way");
-        self.machine.walk_now(self.id(), va).is_some()
+        let there = self.machine.walk_now(self.id(), va).is_some();
+        explorer::observe(there);
+        there
     }
 
     /// What user mode could reach at `pa` is taken from it: no CPU may let it get there any more.

@@ -14,7 +14,7 @@ const UNCACHED: u8 = 2;
 const COMBINING: u8 = 7;
 
 /// The memory types of a mapping.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 struct Types {
     va: u32,
     size: u32,
@@ -29,7 +29,7 @@ impl Types {
 }
 
 /// Who may reach what, and as which type of memory.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub struct Ledger {
     common: auditor::Ledger,
     types: Vec<Types>,

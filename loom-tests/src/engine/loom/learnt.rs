@@ -17,7 +17,7 @@ use mmu386::arch::WordName;
 
 /// What can become known of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Learnt {
+pub(in crate::engine) enum Learnt {
     /// Some execution stores to it.
     Written,
     /// Some execution does a LOCKed operation on it.

@@ -1,0 +1,167 @@
+//! A stateful explorer of x86-TSO, on shuttle's scheduler.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | `search` | rounds, workers, limits, the verdict |
+//! | `scheduler` | what shuttle asks: which thread runs next |
+//! | `execution` | words and owned values, the state's digest |
+//! | `thread` | what a thread is about to do, its store buffer, what it has observed |
+//! | `conflicts` | which accesses are steps of the interleaving |
+//! | `path` | depth-first search by replaying |
+//! | `seen` | states that were met; from which no end can be reached |
+//! | `digest` | 128 bits of anything |
+//!
+//! A state is what is in memory, in store buffers and in TLBs, and what each thread has observed; one
+//! that was met before is not explored again. Between two steps of the interleaving a thread does all
+//! that concerns nobody else. A state is compared by a digest of 128 bits, so that there is a chance
+//! of about n²/2¹²⁹ that one of n states was taken for another and not explored: below 10⁻²³ for the
+//! hundred million states that fit in memory here.
+
+mod conflicts;
+mod digest;
+mod execution;
+mod path;
+mod scheduler;
+mod search;
+mod seen;
+mod thread;
+
+pub(super) use digest::Digestible;
+pub use execution::Host;
+pub(super) use execution::{
+    CellState, WordState, contended, forwarded, load, locked, owned_read, owned_write, request,
+    store,
+};
+pub use search::{Found, Limits, Size, progress, search};
+
+use std::hash::Hash;
+use std::rc::Rc;
+
+use super::Word;
+use execution::{exploring, switch, take_observed, with};
+use path::Move;
+use thread::{MOST, Pending, Thread};
+
+/// A thread of the current execution. It runs once set-up is over.
+pub(super) fn spawn(body: Box<dyn FnOnce()>) {
+    with(|x| {
+        assert!(x.threads.len() < MOST, "a model has at most {MOST} threads");
+        x.threads.push(Thread::new());
+        x.bodies.push_back(body);
+    });
+    // The body stays on this thread of the host, which shuttle cannot know.
+    shuttle::thread::spawn(execution::run_thread);
+}
+
+/// Ends set-up: runs the threads that were spawned until all are done. Called by the first thread.
+pub fn explore_from_here(host: Rc<dyn Host>) {
+    with(|x| {
+        x.host = Some(host);
+        x.exploring = true;
+    });
+    execution::set_up();
+}
+
+/// Waits until all stores of the running thread have reached memory.
+pub(super) fn drain() {
+    step_if(true, |x| !x.me().buffer.is_empty());
+}
+
+/// A step of the interleaving that is no access to a word. With `drains`, all earlier stores reach
+/// memory first.
+pub fn step(drains: bool) {
+    step_if(drains, |_| true);
+}
+
+fn step_if(drains: bool, waits: impl FnOnce(&mut execution::Execution) -> bool) {
+    let waits = exploring(|x| {
+        let waits = waits(x);
+        if waits {
+            x.me().pending = Pending::Step { what: u64::from(drains), drains };
+        }
+        x.me().observed.did(drains);
+        waits
+    });
+    if waits == Some(true) {
+        switch();
+    }
+}
+
+/// A choice of the running thread: 0 to `of` - 1. Whoever acts on it says so by [`observe`].
+pub fn choose(of: usize) -> usize {
+    let chosen = exploring(|x| {
+        let taken = match x.path.replayed() {
+            Some(taken) => taken,
+            None => {
+                let moves = (0..of).map(|n| Move::Choose(n as u8)).collect();
+                x.path.branch(moves, None)
+            }
+        };
+        match taken {
+            Move::Choose(n) => n.into(),
+            _ => unreachable!("a replay does what was done"),
+        }
+    });
+    chosen.unwrap_or(0)
+}
+
+/// The running thread has learnt something that no access of words tells.
+pub fn observe(what: impl Hash) {
+    exploring(|x| x.me().observed.did(what));
+}
+
+/// What an interrupt is taken with. The code that it interrupts will not know of it.
+pub struct Interrupted(Option<thread::Observed>);
+
+/// An interrupt begins on the running thread.
+pub fn interrupted() -> Interrupted {
+    Interrupted(take_observed())
+}
+
+/// It is over.
+pub fn resumed(interrupted: Interrupted) {
+    if let Some(observed) = interrupted.0 {
+        exploring(|x| x.me().observed = observed);
+    }
+}
+
+/// How a rest ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rested {
+    /// One of the words is not as seen.
+    Changed,
+    /// An interrupt is due.
+    Alarmed,
+}
+
+/// The running thread has nothing to do while each word holds the value seen, and forgets what it
+/// saw in them. An interrupt is due when one of the words of `alarm` has changed, or at once if it
+/// has none; never without it.
+pub fn rest(seen: Vec<(Word, u32)>, alarm: Option<Vec<(Word, u32)>>) -> Rested {
+    let changed = |x: &mut execution::Execution, seen: &[(Word, u32)]| {
+        seen.iter().any(|(word, value)| x.me().sees(word) != *value)
+    };
+    let rests = exploring(|x| {
+        x.me().observed.forget(|key| seen.iter().any(|(word, _)| word.key() == key));
+        let rests = !changed(x, &seen);
+        if rests {
+            x.me().pending = Pending::Rest { seen: seen.clone(), alarm };
+        }
+        rests
+    });
+    if rests != Some(true) {
+        return Rested::Changed;
+    }
+    switch();
+    match exploring(|x| changed(x, &seen)) {
+        Some(false) => Rested::Alarmed,
+        _ => Rested::Changed,
+    }
+}
+
+/// The running thread does nothing for as long as the explorer likes.
+pub fn doze() {
+    if exploring(|x| x.me().pending = Pending::Doze).is_some() {
+        switch();
+    }
+}

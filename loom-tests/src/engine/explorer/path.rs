@@ -1,0 +1,137 @@
+//! The way to the current state: depth-first search by replaying.
+
+/// What was done at a node, or can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Move {
+    /// A thread takes its step.
+    Run(u8),
+    /// A thread's oldest store reaches memory.
+    Drain(u8),
+    /// The running thread's choice.
+    Choose(u8),
+}
+
+/// A place where the execution can go on in several ways.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) taken: Move,
+    /// Not tried yet; the last one is tried next.
+    pub(super) rest: Vec<Move>,
+    /// Number of the state, unless the node is a choice.
+    pub(super) state: Option<u32>,
+}
+
+/// The nodes that lead to where the execution is.
+#[derive(Debug, Default)]
+pub(super) struct Path {
+    nodes: Vec<Node>,
+    /// How many of them the current execution has passed.
+    depth: usize,
+    /// Nodes below this are another worker's to go back over.
+    fixed: usize,
+    /// State that the execution was in last.
+    pub(super) state: Option<u32>,
+}
+
+impl Path {
+    /// Goes by what another worker has left.
+    pub(super) fn start(nodes: Vec<Node>) -> Self {
+        Self { fixed: nodes.len(), nodes, depth: 0, state: None }
+    }
+
+    /// Starts the next execution of the search; `false` if there is none.
+    pub(super) fn next(&mut self) -> bool {
+        self.depth = 0;
+        self.state = None;
+        while self.nodes.len() > self.fixed {
+            let node = self.nodes.last_mut().expect("it is longer than what is fixed");
+            if let Some(next) = node.rest.pop() {
+                node.taken = next;
+                return true;
+            }
+            self.nodes.pop();
+        }
+        false
+    }
+
+    /// The move that a replay makes here, or `None` if the execution is at its frontier.
+    pub(super) fn replayed(&mut self) -> Option<Move> {
+        let node = self.nodes.get(self.depth)?;
+        self.depth += 1;
+        if node.state.is_some() {
+            self.state = node.state;
+        }
+        Some(node.taken)
+    }
+
+    /// At the frontier: takes the first of some moves, and leaves the others for later.
+    pub(super) fn branch(&mut self, mut moves: Vec<Move>, state: Option<u32>) -> Move {
+        moves.reverse();
+        let taken = moves.pop().expect("there is a move");
+        self.nodes.push(Node { taken, rest: moves, state });
+        self.depth += 1;
+        if state.is_some() {
+            self.state = state;
+        }
+        taken
+    }
+
+    /// Gives away the earliest moves that were not tried, as ways for others to start from.
+    pub(super) fn donate(&mut self) -> Vec<Vec<Node>> {
+        let open = (self.fixed..self.nodes.len()).find(|&n| !self.nodes[n].rest.is_empty());
+        let Some(n) = open else { return Vec::new() };
+        let rest = std::mem::take(&mut self.nodes[n].rest);
+        let way = |&taken: &Move| {
+            let mut nodes: Vec<Node> = self.nodes[..n]
+                .iter()
+                .map(|node| Node { rest: Vec::new(), ..node.clone() })
+                .collect();
+            nodes.push(Node { taken, rest: Vec::new(), state: self.nodes[n].state });
+            nodes
+        };
+        rest.iter().map(way).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moves(n: u8) -> Vec<Move> {
+        (0..n).map(Move::Choose).collect()
+    }
+
+    /// All ways through two choices of two, by walking a path again and again.
+    fn walk(path: &mut Path) -> Vec<Vec<Move>> {
+        let mut ways = Vec::new();
+        loop {
+            let mut way = Vec::new();
+            for _ in 0..2 {
+                way.push(path.replayed().unwrap_or_else(|| path.branch(moves(2), None)));
+            }
+            ways.push(way);
+            if !path.next() {
+                return ways;
+            }
+        }
+    }
+
+    #[test]
+    fn every_way_is_walked_once() {
+        assert_eq!(walk(&mut Path::default()).len(), 4);
+    }
+
+    #[test]
+    fn what_is_given_away_is_walked_by_the_other_alone() {
+        let mut path = Path::default();
+        path.branch(moves(2), None);
+        path.branch(moves(2), None);
+        let given = path.donate();
+        assert_eq!(given.len(), 1);
+        path.next();
+        let mine = walk(&mut path);
+        assert_eq!(mine, vec![vec![Move::Choose(0), Move::Choose(1)]]);
+        let mut other = Path::start(given[0].clone());
+        assert_eq!(walk(&mut other).len(), 2);
+    }
+}

@@ -1,0 +1,139 @@
+//! The explorer as a scheduler of shuttle's.
+
+use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
+
+use super::execution::{Execution, with};
+use super::path::Move;
+use super::thread::Pending;
+
+/// The scheduler of a worker. Its state is the worker's execution.
+pub(super) struct Explorer;
+
+/// What the worker does next.
+enum Next {
+    Run(usize),
+    Drain(usize),
+    /// The state was met before, or the search is over.
+    Stop,
+    Ended,
+    Stuck,
+}
+
+impl Scheduler for Explorer {
+    fn new_execution(&mut self) -> Option<Schedule> {
+        let search = with(|x| {
+            x.reset();
+            x.search.clone()
+        });
+        search.next_execution().then(|| Schedule::new(0))
+    }
+
+    fn next_task(&mut self, tasks: &[&Task], _: Option<TaskId>, _: bool) -> Option<TaskId> {
+        // The first thread, which sets up, is not one of ours.
+        const FIRST: usize = 0;
+        if !with(|x| x.exploring) {
+            // In set-up it is the only one to run; at the end, the last.
+            return Some(if with(|x| x.leaving) { last(tasks) } else { FIRST.into() });
+        }
+        loop {
+            match with(Execution::next) {
+                Next::Run(n) => return Some((n + 1).into()),
+                Next::Drain(n) => {
+                    let (store, host) = with(|x| (x.drained(n), x.host.clone()));
+                    let state = store.word.explored().expect("the explorer's word");
+                    let old = store.word.write(state, store.value);
+                    host.expect("it is there while threads run").overwritten(&store.word, old);
+                }
+                Next::Stop => {
+                    with(Execution::leave);
+                    return Some(last(tasks));
+                }
+                Next::Ended => {
+                    let host = with(|x| {
+                        x.exploring = false;
+                        x.host.clone()
+                    });
+                    host.expect("it is there while threads run").ended();
+                    return Some(FIRST.into());
+                }
+                Next::Stuck => {
+                    let host = with(|x| x.host.clone());
+                    host.expect("it is there while threads run").stuck();
+                    with(Execution::leave);
+                    return Some(last(tasks));
+                }
+            }
+        }
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        unreachable!("choices are made by the explorer itself")
+    }
+}
+
+/// The one that was started last of those that have not finished.
+fn last(tasks: &[&Task]) -> TaskId {
+    tasks.iter().map(|task| task.id()).max().expect("somebody can run")
+}
+
+impl Execution {
+    /// Makes all threads end, from wherever they are.
+    fn leave(&mut self) {
+        self.exploring = false;
+        self.leaving = true;
+    }
+
+    fn next(&mut self) -> Next {
+        if let Some(n) = (0..self.threads.len()).find(|&n| self.threads[n].ready()) {
+            return self.run(n);
+        }
+        let taken = match self.path.replayed() {
+            Some(taken) => taken,
+            None => match self.frontier() {
+                Ok(taken) => taken,
+                Err(next) => return next,
+            },
+        };
+        match taken {
+            Move::Run(n) => {
+                let n = usize::from(n);
+                if n != self.current && self.threads[self.current].enabled() {
+                    self.preemptions += 1;
+                }
+                self.current = n;
+                self.run(n)
+            }
+            Move::Drain(n) => Next::Drain(n.into()),
+            Move::Choose(_) => unreachable!("a replay does what was done"),
+        }
+    }
+
+    fn run(&mut self, n: usize) -> Next {
+        self.current = n;
+        self.threads[n].pending = Pending::Ready;
+        Next::Run(n)
+    }
+
+    /// A state at the end of what was explored before.
+    fn frontier(&mut self) -> Result<Move, Next> {
+        if self.search.over() {
+            return Err(Next::Stop);
+        }
+        let (state, new) = self.search.seen.meet(self.key());
+        if let Some(from) = self.path.state {
+            self.search.edge(from, state);
+        }
+        if !new {
+            return Err(Next::Stop);
+        }
+        let moves = self.moves();
+        if moves.is_empty() {
+            let ended = self.threads.iter().all(|thread| thread.done());
+            if ended {
+                self.search.end(state);
+            }
+            return Err(if ended { Next::Ended } else { Next::Stuck });
+        }
+        Ok(self.path.branch(moves, Some(state)))
+    }
+}

@@ -1,0 +1,222 @@
+//! The search through all states of a model, by several workers, in rounds.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex};
+
+use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
+
+use super::conflicts::Conflicts;
+use super::execution::{install, with};
+use super::path::{Node, Path};
+use super::scheduler::Explorer;
+use super::seen::{BYTES_PER_STATE, Seen, cannot_end};
+
+/// How far a search goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Threads of the host that explore.
+    pub workers: usize,
+    /// Most memory for states, in bytes.
+    pub memory: u64,
+    /// Most preemptions per execution; none if unlimited.
+    pub preemptions: Option<usize>,
+}
+
+/// What came of a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// All states were met, and an end can be reached from each.
+    Everything,
+    /// From so many states no end can be reached, though somebody can always go on.
+    Livelock(usize),
+    /// Memory ran out.
+    OutOfMemory,
+}
+
+/// The size of a search's last round.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// States.
+    pub states: u64,
+    /// Executions, most of them ended at a state that was met before.
+    pub executions: u64,
+    /// Rounds, to learn which words are contended.
+    pub rounds: usize,
+}
+
+/// What all workers of a round share.
+pub(super) struct Search {
+    pub(super) limits: Limits,
+    pub(super) tso: bool,
+    /// What is taken for known of conflicts.
+    pub(super) applied: Conflicts,
+    learnt: Mutex<Conflicts>,
+    contradicted: AtomicBool,
+    out_of_memory: AtomicBool,
+    pub(super) seen: Seen,
+    edges: Mutex<Vec<(u32, u32)>>,
+    ends: Mutex<Vec<u32>>,
+    executions: AtomicU64,
+    jobs: Mutex<Jobs>,
+    changed: Condvar,
+    /// Workers without work.
+    hungry: AtomicUsize,
+}
+
+struct Jobs {
+    open: Vec<Vec<Node>>,
+    over: bool,
+}
+
+static STATES: AtomicU64 = AtomicU64::new(0);
+static EXECUTIONS: AtomicU64 = AtomicU64::new(0);
+
+/// States and executions so far of the round that goes on.
+pub fn progress() -> (u64, u64) {
+    (STATES.load(Relaxed), EXECUTIONS.load(Relaxed))
+}
+
+/// Explores all executions of `body`: set-up, then the threads that it spawns.
+pub fn search(
+    tso: bool,
+    limits: Limits,
+    body: impl Fn() + Send + Sync + Clone + 'static,
+) -> (Found, Size) {
+    let mut known = Conflicts::default();
+    for rounds in 1.. {
+        let search = Arc::new(Search::new(tso, limits, known.clone()));
+        let workers: Vec<_> = (0..limits.workers)
+            .map(|_| {
+                let (search, body) = (search.clone(), body.clone());
+                std::thread::spawn(move || {
+                    install(search);
+                    Runner::new(Explorer, config()).run(body);
+                })
+            })
+            .collect();
+        for worker in workers {
+            if let Err(panic) = worker.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+        let size = Size {
+            states: search.seen.count().into(),
+            executions: search.executions.load(Relaxed),
+            rounds,
+        };
+        if search.contradicted.load(Relaxed) {
+            known.merge(&search.learnt.lock().expect("no worker panicked"));
+        } else if search.out_of_memory.load(Relaxed) {
+            return (Found::OutOfMemory, size);
+        } else {
+            eprintln!("{}", search.applied.debug()); eprintln!("rounds {rounds} states {}", size.states);
+            return (search.found(), size);
+        }
+    }
+    unreachable!("conflicts are finitely many")
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.stack_size = 1 << 17;
+    config.failure_persistence = FailurePersistence::None;
+    config.max_steps = MaxSteps::None;
+    config.silence_warnings = true;
+    config
+}
+
+impl Search {
+    fn new(tso: bool, limits: Limits, applied: Conflicts) -> Self {
+        STATES.store(0, Relaxed);
+        EXECUTIONS.store(0, Relaxed);
+        Self {
+            limits,
+            tso,
+            applied,
+            learnt: Mutex::default(),
+            contradicted: AtomicBool::new(false),
+            out_of_memory: AtomicBool::new(false),
+            seen: Seen::new(),
+            edges: Mutex::default(),
+            ends: Mutex::default(),
+            executions: AtomicU64::new(0),
+            jobs: Mutex::new(Jobs { open: vec![Vec::new()], over: false }),
+            changed: Condvar::new(),
+            hungry: AtomicUsize::new(0),
+        }
+    }
+
+    /// A thread makes an access that nobody knew of.
+    pub(super) fn note(&self, word: u64, thread: usize, writes: bool) {
+        let mut learnt = self.learnt.lock().expect("no panic while it is held");
+        learnt.note(word, thread, writes);
+        self.contradicted.store(true, Relaxed);
+    }
+
+    /// Whether there is no point in going on.
+    pub(super) fn over(&self) -> bool {
+        if u64::from(self.seen.count()) * BYTES_PER_STATE > self.limits.memory {
+            self.out_of_memory.store(true, Relaxed);
+        }
+        self.out_of_memory.load(Relaxed)
+    }
+
+    pub(super) fn edge(&self, from: u32, to: u32) {
+        self.edges.lock().expect("no panic while it is held").push((from, to));
+    }
+
+    pub(super) fn end(&self, state: u32) {
+        self.ends.lock().expect("no panic while it is held").push(state);
+    }
+
+    fn found(&self) -> Found {
+        let edges = self.edges.lock().expect("no panic while it is held");
+        let ends = self.ends.lock().expect("no panic while it is held");
+        match cannot_end(self.seen.count(), &edges, &ends) {
+            0 => Found::Everything,
+            n => Found::Livelock(n),
+        }
+    }
+
+    /// Readies the calling worker for its next execution; `false` if there is none.
+    pub(super) fn next_execution(&self) -> bool {
+        self.executions.fetch_add(1, Relaxed);
+        EXECUTIONS.store(self.executions.load(Relaxed), Relaxed);
+        STATES.store(self.seen.count().into(), Relaxed);
+        if self.over() || self.contradicted.load(Relaxed) {
+            self.finish();
+            return false;
+        }
+        if self.hungry.load(Relaxed) > 0 {
+            let given = with(|x| x.path.donate());
+            self.jobs.lock().expect("no panic while it is held").open.extend(given);
+            self.changed.notify_all();
+        }
+        if with(|x| x.path.next()) {
+            return true;
+        }
+        let Some(job) = self.take_job() else { return false };
+        with(|x| x.path = Path::start(job));
+        true
+    }
+
+    fn finish(&self) {
+        self.jobs.lock().expect("no panic while it is held").over = true;
+        self.changed.notify_all();
+    }
+
+    fn take_job(&self) -> Option<Vec<Node>> {
+        let mut jobs = self.jobs.lock().expect("no panic while it is held");
+        self.hungry.fetch_add(1, Relaxed);
+        while jobs.open.is_empty() && !jobs.over {
+            if self.hungry.load(Relaxed) == self.limits.workers {
+                jobs.over = true;
+                self.changed.notify_all();
+                break;
+            }
+            jobs = self.changed.wait(jobs).expect("no panic while it is held");
+        }
+        self.hungry.fetch_sub(1, Relaxed);
+        if jobs.over { None } else { jobs.open.pop() }
+    }
+}

@@ -1,0 +1,165 @@
+//! A thread of a model: what it is about to do, its store buffer, what it has observed.
+
+use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
+
+use super::digest::digest;
+use crate::engine::Word;
+
+/// Most threads in a model.
+pub(super) const MOST: usize = 8;
+
+/// What a thread is about to do.
+pub(super) enum Pending {
+    /// It has something to do that concerns nobody else.
+    Ready,
+    /// A step of the interleaving. One that drains needs an empty store buffer.
+    Step { what: u64, drains: bool },
+    /// Nothing, until one of the words is not as seen; meanwhile it may take an interrupt, if there
+    /// are words for that and one of them is not as seen.
+    Rest { seen: Vec<(Word, u32)>, alarm: Option<Vec<(Word, u32)>> },
+    /// Whatever it likes, whenever it likes.
+    Doze,
+    /// Nothing, for ever.
+    Done,
+}
+
+/// A store on its way to memory.
+pub(super) struct Buffered {
+    pub(super) word: Word,
+    pub(super) key: u64,
+    pub(super) value: u32,
+    /// How many accesses to owned values the thread had made before.
+    pub(super) accesses: u32,
+}
+
+/// What a thread saw before it came where it is. A modelled CPU is deterministic, so two threads of
+/// the same script that have seen the same are at the same place with the same locals.
+#[derive(Default)]
+pub(super) struct Observed {
+    pub(super) digest: u128,
+    /// The digests before the latest loads, and the words that were loaded.
+    trail: Vec<(u128, u64)>,
+}
+
+impl Observed {
+    /// What an interrupt handler starts with.
+    pub(super) fn inner(&self) -> Self {
+        Self { digest: digest(("interrupt", self.digest)), trail: Vec::new() }
+    }
+
+    /// The thread made an access that is more than a look.
+    pub(super) fn did(&mut self, what: impl Hash) {
+        self.digest = digest((self.digest, what));
+        self.trail.clear();
+    }
+
+    /// The thread looked at a word.
+    pub(super) fn looked(&mut self, word: u64, value: u32) {
+        self.trail.push((self.digest, word));
+        self.digest = digest((self.digest, word, value));
+    }
+
+    /// The thread looked at something that belongs to it.
+    pub(super) fn noticed(&mut self, value: u64) {
+        self.digest = digest((self.digest, value));
+    }
+
+    /// The thread starts the turn of its wait loop again: it keeps nothing of what it saw in these
+    /// words.
+    pub(super) fn forget(&mut self, words: impl Fn(u64) -> bool) {
+        while let Some(&(before, _)) = self.trail.last().filter(|(_, word)| words(*word)) {
+            self.digest = before;
+            self.trail.pop();
+        }
+    }
+}
+
+/// A thread.
+pub(super) struct Thread {
+    pub(super) pending: Pending,
+    /// It may make the access that it asked for.
+    pub(super) granted: Option<u64>,
+    pub(super) observed: Observed,
+    pub(super) buffer: VecDeque<Buffered>,
+    /// Accesses to owned values so far.
+    pub(super) accesses: u32,
+    /// Those of them that came before the latest store of it that others can have seen.
+    pub(super) released: u32,
+}
+
+impl Thread {
+    pub(super) fn new() -> Self {
+        Self {
+            pending: Pending::Ready,
+            granted: None,
+            observed: Observed::default(),
+            buffer: VecDeque::new(),
+            accesses: 0,
+            released: 0,
+        }
+    }
+
+    /// What the thread reads in a word that it has stored to itself.
+    pub(super) fn forwarded(&self, word: &Word) -> Option<u32> {
+        self.buffer.iter().rev().find(|store| store.word.is(word)).map(|store| store.value)
+    }
+
+    /// What the thread would read.
+    pub(super) fn sees(&self, word: &Word) -> u32 {
+        self.forwarded(word).unwrap_or_else(|| word.now())
+    }
+
+    fn changed(&self, seen: &[(Word, u32)]) -> bool {
+        seen.iter().any(|(word, value)| self.sees(word) != *value)
+    }
+
+    /// Whether it has something to do that concerns nobody else.
+    pub(super) fn ready(&self) -> bool {
+        match &self.pending {
+            Pending::Ready => true,
+            Pending::Rest { seen, .. } => self.changed(seen),
+            _ => false,
+        }
+    }
+
+    /// Whether an interrupt would find something new.
+    pub(super) fn rings(&self, alarm: &[(Word, u32)]) -> bool {
+        alarm.is_empty() || self.changed(alarm)
+    }
+
+    /// Whether it can take the step that it is about to.
+    pub(super) fn enabled(&self) -> bool {
+        match &self.pending {
+            Pending::Step { drains, .. } => !drains || self.buffer.is_empty(),
+            Pending::Rest { alarm, .. } => alarm.as_ref().is_some_and(|alarm| self.rings(alarm)),
+            Pending::Doze => true,
+            Pending::Ready | Pending::Done => false,
+        }
+    }
+
+    pub(super) fn done(&self) -> bool {
+        matches!(self.pending, Pending::Done) && self.buffer.is_empty()
+    }
+}
+
+impl Hash for Thread {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.observed.digest.hash(state);
+        match &self.pending {
+            Pending::Ready => 0u8.hash(state),
+            Pending::Step { what, .. } => (1u8, what).hash(state),
+            Pending::Rest { seen, .. } => {
+                2u8.hash(state);
+                for (word, value) in seen {
+                    (word.key(), value).hash(state);
+                }
+            }
+            Pending::Doze => 3u8.hash(state),
+            Pending::Done => 4u8.hash(state),
+        }
+        for store in &self.buffer {
+            (store.key, store.value).hash(state);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Words of memory as loom's atomics.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use loom::sync::atomic::AtomicU32;
+use loom::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use loom::thread::{Thread, current};
+use mmu386::arch::WordName;
+
+use super::Watched;
+use super::learnt::{self, Learnt};
+use crate::engine::{Mode, Sharing, fence, mode};
+
+enum Cell {
+    Shared(AtomicU32),
+    Owned(Watched),
+}
+
+/// A word's atomic, and what is known of it.
+pub(in crate::engine) struct Atom {
+    name: WordName,
+    cell: Cell,
+    /// No execution so far has stored to the word: see [`learnt`].
+    constant: bool,
+    /// Some execution has done a LOCKed operation on the word.
+    locked: bool,
+    /// What this execution has made known: that the word is stored to, and by LOCKed operations.
+    noted: [AtomicBool; 2],
+    waiters: Mutex<Vec<(Thread, u32)>>,
+}
+
+impl Atom {
+    pub(in crate::engine) fn new(name: WordName, value: u32, sharing: Sharing) -> Self {
+        let cell = match sharing {
+            Sharing::Shared | Sharing::Hint => Cell::Shared(AtomicU32::new(value)),
+            Sharing::Owned => Cell::Owned(Watched::default()),
+        };
+        Self {
+            name,
+            cell,
+            constant: !learnt::is(name, Learnt::Written),
+            locked: learnt::is(name, Learnt::Locked),
+            noted: [const { AtomicBool::new(false) }; 2],
+            waiters: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// A plain load of a word that holds `now`.
+    ///
+    /// # Panics
+    /// If loom returns an old value in RMW mode, which promises the latest.
+    pub(in crate::engine) fn load(&self, now: u32) -> u32 {
+        let value = self.read(now);
+        if mode() == Mode::Rmw && value != now && learnt::sound() {
+            panic!("RMW mode read {value:#x} from {:?}, which holds {now:#x}", self.name);
+        }
+        value
+    }
+
+    fn read(&self, now: u32) -> u32 {
+        match &self.cell {
+            Cell::Shared(atom) if mode() == Mode::Rmw && !self.constant => atom.fetch_add(0, AcqRel),
+            Cell::Shared(atom) => atom.load(Acquire),
+            Cell::Owned(watched) => {
+                watched.read();
+                now
+            }
+        }
+    }
+
+    /// A plain store.
+    pub(in crate::engine) fn store(&self, value: u32) {
+        match (&self.cell, mode()) {
+            (Cell::Shared(atom), Mode::Rmw) => {
+                atom.swap(value, AcqRel);
+            }
+            // loom lets a store land within a read-modify-write (#254), as if a lock could be released
+            // in the midst of being taken. Stored by an exchange, it cannot.
+            (Cell::Shared(atom), _) if self.locked => {
+                atom.swap(value, Release);
+            }
+            (Cell::Shared(atom), _) => atom.store(value, Release),
+            (Cell::Owned(watched), _) => watched.write(),
+        }
+        self.note(Learnt::Written);
+    }
+
+    /// A LOCKed exchange of a word that holds `now`. Returns the old value.
+    pub(in crate::engine) fn swap(&self, now: u32, value: u32) -> u32 {
+        self.locked(now, |atom| atom.swap(value, AcqRel))
+    }
+
+    /// A LOCKed add to a word that holds `now`. Returns the old value.
+    pub(in crate::engine) fn fetch_add(&self, now: u32, value: u32) -> u32 {
+        self.locked(now, |atom| atom.fetch_add(value, AcqRel))
+    }
+
+    fn locked(&self, now: u32, op: impl FnOnce(&AtomicU32) -> u32) -> u32 {
+        let old = match &self.cell {
+            Cell::Shared(atom) => {
+                self.note(Learnt::Locked);
+                // A LOCKed instruction drains the store buffer and orders both ways.
+                fence();
+                let old = op(atom);
+                fence();
+                old
+            }
+            Cell::Owned(watched) => {
+                watched.write();
+                now
+            }
+        };
+        self.note(Learnt::Written);
+        old
+    }
+
+    fn note(&self, what: Learnt) {
+        let noted = &self.noted[what as usize];
+        if learnt::explored()
+            && matches!(self.cell, Cell::Shared(_))
+            && !noted.swap(true, Relaxed)
+        {
+            learnt::note(self.name, what);
+        }
+    }
+}
+
+/// Wakes who waits for the word to change, now that it holds `value`.
+pub(in crate::engine) fn wake(atom: &Atom, value: u32) {
+    let mut waiters = atom.waiters.lock().expect("no panic while it is held");
+    waiters.retain(|(thread, seen)| {
+        let wakes = *seen != value;
+        if wakes {
+            thread.unpark();
+        }
+        !wakes
+    });
+}
+
+/// From now on, wakes the calling thread once the word no longer holds `seen`; or, without one, no
+/// more.
+pub(in crate::engine) fn watch(atom: &Atom, seen: Option<u32>) {
+    let mut waiters = atom.waiters.lock().expect("no panic while it is held");
+    let me = current();
+    match seen {
+        Some(seen) => waiters.push((me, seen)),
+        None => waiters.retain(|(thread, _)| thread.id() != me.id()),
+    }
+}

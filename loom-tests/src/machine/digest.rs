@@ -1,0 +1,49 @@
+//! What the explorer asks of the machine: all its state beside words and owned values, and what a
+//! store that reaches memory does to TLBs.
+
+use std::hash::{Hash, Hasher};
+
+use mmu386::variant::Variant;
+
+use super::Machine;
+use crate::engine::Word;
+use crate::engine::explorer::Host;
+use crate::oracle::audit;
+use crate::run;
+
+/// A hasher by reference, for `Hash`.
+struct Into<'a>(&'a mut dyn Hasher);
+
+impl Hasher for Into<'_> {
+    fn finish(&self) -> u64 {
+        self.0.finish()
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+    }
+}
+
+impl<V: Variant> Host for Machine<V> {
+    fn digest(&self, state: &mut dyn Hasher) {
+        let mut state = Into(state);
+        for n in 0..self.config.cpus {
+            self.cpu(n).hash(&mut state);
+        }
+        self.memory.hash(&mut state);
+        self.ledger().hash(&mut state);
+        self.held().hash(&mut state);
+        self.freed_ldts.lock().expect("no panic while it is held").hash(&mut state);
+    }
+
+    fn overwritten(&self, word: &Word, old: u32) {
+        self.overwritten(word, old);
+    }
+
+    fn ended(&self) {
+        audit::at_end(self);
+    }
+
+    fn stuck(&self) {
+        run::stuck();
+    }
+}
