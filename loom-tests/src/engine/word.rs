@@ -85,10 +85,12 @@ impl Word {
         Rc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Waits until it is this access's turn. Under loom the access itself does that.
-    pub fn request(&self, access: Access) {
-        if let Engine::Explorer(state) = &self.0.engine {
-            explorer::request(self, state, access);
+    /// Waits until it is this access's turn. Under loom the access itself does that. Returns whether
+    /// it matters if an interrupt comes before it.
+    pub fn request(&self, access: Access) -> bool {
+        match &self.0.engine {
+            Engine::Explorer(state) => explorer::request(self, state, access),
+            Engine::Loom(_) => true,
         }
     }
 

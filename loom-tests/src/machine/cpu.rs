@@ -386,8 +386,9 @@ impl<V: Variant> Arch for Cpu<V> {
             if self.machine.running.load(Relaxed) {
                 run::entered(function);
             }
-            return;
+            return explorer::advance();
         }
+        explorer::advance();
         self.note(Op::Core(event));
     }
 }

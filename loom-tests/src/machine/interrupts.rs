@@ -19,8 +19,8 @@ impl<V: Variant> Cpu<V> {
     pub(super) fn before_access(&self, word: &Word, access: Access) {
         let arrived = self.arrived.replace(false);
         loop {
-            word.request(access);
-            if arrived || !self.point() || !engine::explored() {
+            let matters = word.request(access) || self.may_be_preempted();
+            if arrived || !matters || !self.point() || !engine::explored() {
                 return;
             }
         }
@@ -59,7 +59,7 @@ impl<V: Variant> Cpu<V> {
             self.quiet_or_not();
             return true;
         }
-        if self.preempt.offers() && !self.preempted.get() && explorer::choose(2) == 1 {
+        if self.may_be_preempted() && explorer::choose(2) == 1 {
             self.preempted.set(true);
             if self.may_preempt() {
                 self.sleep_and_wake(false);
@@ -68,6 +68,10 @@ impl<V: Variant> Cpu<V> {
             return true;
         }
         false
+    }
+
+    fn may_be_preempted(&self) -> bool {
+        self.preempt.offers() && !self.preempted.get()
     }
 
     /// Whether a tick might do more than the last one that did nothing: that one has read no more

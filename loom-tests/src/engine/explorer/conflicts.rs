@@ -1,32 +1,90 @@
-//! Which threads read and write which words: what makes an access a step of the interleaving.
+//! Which threads read and write which words, and until when: what makes an access a step of the
+//! interleaving.
 //!
-//! A load of a word that no other thread ever writes, and a store to one that no other thread ever
-//! reads or writes, commute with everything that others do; such an access is made at once, with no
-//! branch. Which those are is learnt. The first round takes every word for private; an access that
-//! contradicts this is noted, and ends the round, and the next one goes by it. The last round meets
-//! no contradiction, so all of its states are states of the full exploration, and whatever order of
-//! steps was left out differs from one that was explored by exchanging accesses that commute.
+//! A load of a word that no other thread will ever write from here on, and a store to one that none
+//! will read or write, commute with everything that others will do; such an access is made at once,
+//! with no branch. Which those are is learnt. The first round takes every word for private; an access
+//! that contradicts this is noted, and ends the round, and the next one goes by it. The last round
+//! meets no contradiction, so all of its states are states of the full exploration, and whatever order
+//! of steps was left out differs from one that was explored by exchanging accesses that commute.
+//!
+//! How far a thread is, is told by its phase: the number of events that its code has traced outside
+//! interrupt handlers, which never falls. What a handler accesses, it may access at any time.
 
 use std::collections::HashMap;
 
-/// A bit per thread.
+use super::thread::MOST;
+
+/// Handlers may come in any phase.
+const ANY: u16 = u16::MAX;
+
+/// A thread's accesses to a word: one more than the last phase in which it reads it, and in which it
+/// writes it; 0 if it never does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Until {
+    reads: u16,
+    writes: u16,
+}
+
+/// Who accesses a word.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Users {
-    pub(super) readers: u8,
-    pub(super) writers: u8,
+    threads: [Until; MOST],
+    handlers_read: bool,
+    handlers_write: bool,
+}
+
+/// An access by the running thread.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Accessed {
+    pub(super) thread: usize,
+    pub(super) phase: u16,
+    pub(super) in_handler: bool,
+    pub(super) writes: bool,
 }
 
 impl Users {
-    /// Whether an access of `thread` has to be ordered with those of others.
-    pub(super) fn contended(self, thread: usize, writes: bool) -> bool {
-        let others = !(1u8 << thread);
-        let all = if writes { self.readers | self.writers } else { self.writers };
-        all & others != 0
+    /// Whether an access of `thread` has to be ordered with what others will do, who are in these
+    /// phases.
+    pub(super) fn contended(
+        &self,
+        thread: usize,
+        writes: bool,
+        phases: impl Iterator<Item = u16>,
+    ) -> bool {
+        phases.zip(&self.threads).enumerate().any(|(n, (phase, until))| {
+            n != thread && (until.writes > phase || writes && until.reads > phase)
+        })
     }
 
-    pub(super) fn includes(self, thread: usize, writes: bool) -> bool {
-        let set = if writes { self.writers } else { self.readers };
-        set & 1 << thread != 0
+    /// Whether it matters to an access if an interrupt comes before or after.
+    pub(super) fn handled(&self, writes: bool) -> bool {
+        self.handlers_write || writes && self.handlers_read
+    }
+
+    pub(super) fn includes(&self, accessed: Accessed) -> bool {
+        let mut with = *self;
+        with.add(accessed);
+        with == *self
+    }
+
+    fn add(&mut self, accessed: Accessed) {
+        let Accessed { thread, phase, in_handler, writes } = accessed;
+        let until = &mut self.threads[thread];
+        let last = if writes { &mut until.writes } else { &mut until.reads };
+        *last = (*last).max(if in_handler { ANY } else { phase + 1 });
+        if in_handler {
+            *(if writes { &mut self.handlers_write } else { &mut self.handlers_read }) = true;
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.threads.iter_mut().zip(&other.threads) {
+            mine.reads = mine.reads.max(theirs.reads);
+            mine.writes = mine.writes.max(theirs.writes);
+        }
+        self.handlers_read |= other.handlers_read;
+        self.handlers_write |= other.handlers_write;
     }
 }
 
@@ -35,22 +93,42 @@ impl Users {
 pub(super) struct Conflicts(HashMap<u64, Users>);
 
 impl Conflicts {
-    pub(super) fn debug(&self) -> String { let mut v: Vec<_> = self.0.iter().filter(|(_, u)| (u.readers|u.writers).count_ones()>1 && u.writers != 0).map(|(k,u)| format!("{:x}:{:x} r{:b} w{:b}", k>>56, k & 0xffffffffff, u.readers, u.writers)).collect(); v.sort(); v.join("\n") }
     pub(super) fn of(&self, word: u64) -> Users {
         self.0.get(&word).copied().unwrap_or_default()
     }
 
-    pub(super) fn note(&mut self, word: u64, thread: usize, writes: bool) {
-        let users = self.0.entry(word).or_default();
-        let set = if writes { &mut users.writers } else { &mut users.readers };
-        *set |= 1 << thread;
+    pub(super) fn note(&mut self, word: u64, accessed: Accessed) {
+        self.0.entry(word).or_default().add(accessed);
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
         for (&word, users) in &other.0 {
-            let mine = self.0.entry(word).or_default();
-            mine.readers |= users.readers;
-            mine.writers |= users.writers;
+            self.0.entry(word).or_default().merge(users);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_access_is_private_once_the_others_are_past_theirs() {
+        let mut users = Users::default();
+        users.add(Accessed { thread: 1, phase: 3, in_handler: false, writes: true });
+        let contended = |phase| users.contended(0, false, [0, phase].into_iter());
+        assert!(contended(3));
+        assert!(!contended(4));
+        assert!(!users.contended(1, true, [0, 0].into_iter()));
+        assert!(!users.handled(true));
+    }
+
+    #[test]
+    fn what_a_handler_reads_is_contended_for_ever() {
+        let mut users = Users::default();
+        users.add(Accessed { thread: 1, phase: 0, in_handler: true, writes: false });
+        assert!(users.contended(0, true, [0, 9].into_iter()));
+        assert!(!users.contended(0, false, [0, 9].into_iter()));
+        assert!(users.handled(true) && !users.handled(false));
     }
 }

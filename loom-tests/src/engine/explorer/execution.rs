@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mmu386::arch::WordName;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::conflicts::Users;
+use super::conflicts::{Accessed, Users};
 use super::digest::{OWNED, key_of, share};
 use super::path::{Move, Path};
 use super::search::Search;
@@ -164,16 +164,23 @@ impl Execution {
         })
     }
 
-    /// Whether an access of the running thread is a step of the interleaving.
-    fn contended(&mut self, state: &WordState, writes: bool) -> bool {
-        if state.sharing != Sharing::Shared {
-            return false;
-        }
+    /// Notes an access of the running thread.
+    fn accesses(&self, state: &WordState, writes: bool) -> Users {
         let users = self.users(state);
-        if !users.includes(self.current, writes) {
-            self.search.note(state.key, self.current, writes);
+        let thread = self.current;
+        let Thread { phase, in_handler, .. } = self.threads[thread];
+        let accessed = Accessed { thread, phase, in_handler, writes };
+        if !users.includes(accessed) {
+            self.search.note(state.key, accessed);
         }
-        users.contended(self.current, writes) || writes && state.walked
+        users
+    }
+
+    /// Whether an access of the running thread is a step of the interleaving.
+    fn contended(&self, state: &WordState, users: &Users, writes: bool) -> bool {
+        let phases = self.threads.iter().map(|thread| thread.phase);
+        state.sharing == Sharing::Shared
+            && (writes && state.walked || users.contended(self.current, writes, phases))
     }
 
     /// The running thread accesses what belongs to one at a time.
@@ -292,20 +299,23 @@ pub(in crate::engine) fn owned_write(cell: &CellState, value: u64) {
     exploring(|x| x.owns(&cell.stamps, true));
 }
 
-/// Waits until the running thread may make an access to a word.
-pub(in crate::engine) fn request(word: &Word, state: &WordState, access: Access) {
+/// Waits until the running thread may make an access to a word. Returns whether it matters if an
+/// interrupt comes before it.
+pub(in crate::engine) fn request(word: &Word, state: &WordState, access: Access) -> bool {
+    if state.sharing == Sharing::Hint {
+        return false;
+    }
     let waits = exploring(|x| {
         let writes = access != Access::Load;
-        let contended = x.contended(state, writes);
+        let users = x.accesses(state, writes);
+        let contended = x.contended(state, &users, writes);
         let tso = x.search.tso;
         let me = x.me();
         let waits = match access {
             Access::Load => contended && me.forwarded(word).is_none(),
             // It reaches memory in a step of its own.
             Access::Store => contended && !tso,
-            Access::Locked => {
-                state.sharing == Sharing::Shared && (contended || !me.buffer.is_empty())
-            }
+            Access::Locked => contended || !me.buffer.is_empty(),
         };
         if waits {
             let drains = access == Access::Locked;
@@ -313,15 +323,20 @@ pub(in crate::engine) fn request(word: &Word, state: &WordState, access: Access)
         } else {
             me.granted = Some(state.key);
         }
-        waits
+        (waits, waits || users.handled(writes))
     });
-    if waits == Some(true) {
+    let Some((waits, matters)) = waits else { return false };
+    if waits {
         switch();
         exploring(|x| x.me().granted = Some(state.key));
     }
+    matters
 }
 
 fn requested(word: &Word, state: &WordState, access: Access) {
+    if state.sharing == Sharing::Hint {
+        return;
+    }
     let granted = exploring(|x| x.me().granted.take() == Some(state.key));
     if granted == Some(false) {
         request(word, state, access);
@@ -356,7 +371,8 @@ pub(in crate::engine) fn store(word: &Word, state: &WordState, value: u32) -> Op
             }
             Sharing::Shared => {}
         }
-        let delayed = x.search.tso && x.contended(state, true);
+        let users = x.users(state);
+        let delayed = x.search.tso && x.contended(state, &users, true);
         let me = x.me();
         me.observed.did((state.key, value));
         if delayed {
@@ -402,12 +418,12 @@ pub(in crate::engine) fn forwarded(word: &Word) -> Option<u32> {
 
 /// Whether other threads write a word.
 pub(in crate::engine) fn contended(state: &WordState) -> bool {
-    exploring(|x| state.sharing == Sharing::Shared && x.users(state).contended(x.current, false))
-        .unwrap_or(false)
+    exploring(|x| x.contended(state, &x.users(state), false)).unwrap_or(false)
 }
 
 pub(super) fn take_observed() -> Option<Observed> {
     exploring(|x| {
+        x.me().in_handler = true;
         let inner = x.me().observed.inner();
         std::mem::replace(&mut x.me().observed, inner)
     })

@@ -110,6 +110,15 @@ pub fn observe(what: impl Hash) {
     exploring(|x| x.me().observed.did(what));
 }
 
+/// The running thread's code is further than it was.
+pub fn advance() {
+    exploring(|x| {
+        if !x.me().in_handler {
+            x.me().phase += 1;
+        }
+    });
+}
+
 /// What an interrupt is taken with. The code that it interrupts will not know of it.
 pub struct Interrupted(Option<thread::Observed>);
 
@@ -121,7 +130,10 @@ pub fn interrupted() -> Interrupted {
 /// It is over.
 pub fn resumed(interrupted: Interrupted) {
     if let Some(observed) = interrupted.0 {
-        exploring(|x| x.me().observed = observed);
+        exploring(|x| {
+            x.me().observed = observed;
+            x.me().in_handler = false;
+        });
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
-use super::conflicts::Conflicts;
+use super::conflicts::{Accessed, Conflicts};
 use super::execution::{install, with};
 use super::path::{Node, Path};
 use super::scheduler::Explorer;
@@ -109,7 +109,7 @@ pub fn search(
         } else if search.out_of_memory.load(Relaxed) {
             return (Found::OutOfMemory, size);
         } else {
-            eprintln!("{}", search.applied.debug()); eprintln!("rounds {rounds} states {}", size.states);
+            eprintln!("rounds {rounds} states {}", size.states);
             return (search.found(), size);
         }
     }
@@ -147,9 +147,9 @@ impl Search {
     }
 
     /// A thread makes an access that nobody knew of.
-    pub(super) fn note(&self, word: u64, thread: usize, writes: bool) {
+    pub(super) fn note(&self, word: u64, accessed: Accessed) {
         let mut learnt = self.learnt.lock().expect("no panic while it is held");
-        learnt.note(word, thread, writes);
+        learnt.note(word, accessed);
         self.contradicted.store(true, Relaxed);
     }
 

@@ -81,6 +81,9 @@ pub(super) struct Thread {
     /// It may make the access that it asked for.
     pub(super) granted: Option<u64>,
     pub(super) observed: Observed,
+    /// Events that its code has traced, outside interrupt handlers.
+    pub(super) phase: u16,
+    pub(super) in_handler: bool,
     pub(super) buffer: VecDeque<Buffered>,
     /// Accesses to owned values so far.
     pub(super) accesses: u32,
@@ -94,6 +97,8 @@ impl Thread {
             pending: Pending::Ready,
             granted: None,
             observed: Observed::default(),
+            phase: 0,
+            in_handler: false,
             buffer: VecDeque::new(),
             accesses: 0,
             released: 0,
@@ -145,7 +150,7 @@ impl Thread {
 
 impl Hash for Thread {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.observed.digest.hash(state);
+        (self.observed.digest, self.phase).hash(state);
         match &self.pending {
             Pending::Ready => 0u8.hash(state),
             Pending::Step { what, .. } => (1u8, what).hash(state),
