@@ -167,7 +167,9 @@ pub fn explore(model: Model, options: Options) -> ! {
     // Fewest preemptions first: they learn which words are ever written, and make the shortest
     // counterexample.
     let deepest = if matches!(expected, Expected::Broken(_)) { 4 } else { 1 };
-    for fewer in 0..bound.unwrap_or(deepest).min(deepest) {
+    // The explorer learns by itself.
+    let first = if run.options.mode.explorer() && deepest == 1 { 1 } else { 0 };
+    for fewer in first..bound.unwrap_or(deepest).min(deepest) {
         check(run, Some(fewer), body);
     }
     if run.options.mode.explorer() {
@@ -214,12 +216,10 @@ fn search(run: &'static Run, preemptions: Option<usize>, body: fn()) {
     let (found, size) = explorer::search(mode == Mode::Tso, limits, body);
     match found {
         Found::Everything => {}
-        // A bound keeps some from going on who otherwise could.
-        Found::Livelock(_) if preemptions.is_some() => {}
-        Found::Livelock(states) => broken(
-            Property::L1,
-            &format!("from {states} of {} states no end can be reached", size.states),
-        ),
+        Found::Livelock(states) => {
+            let summary = format!("from {states} of {} states no end can be reached", size.states);
+            broken(Property::L1, &summary);
+        }
         Found::OutOfMemory => {
             let note = format!("{} states, and the memory for them is used up", size.states);
             finish(Verdict::Cut, None, None, Some(note));
@@ -273,10 +273,11 @@ pub(crate) fn broken(property: Property, summary: &str) -> ! {
     finish(Verdict::Broken, Some(property), Some(shown), None)
 }
 
-/// Ends the run because nobody can go on.
-pub(crate) fn stuck() -> ! {
+/// Ends the run because those who wait do so for ever.
+pub(crate) fn stuck(somebody_can: bool) -> ! {
     let waits = machine::waits().join(", ");
-    broken(Property::L1, &format!("no CPU can go on; they wait: {waits}"));
+    let who = if somebody_can { "whatever CPUs do, no end is reached" } else { "no CPU can go on" };
+    broken(Property::L1, &format!("{who}; they wait: {waits}"));
 }
 
 /// Tells a property that broke from a failure of the engine or the model.
@@ -284,7 +285,7 @@ fn panicked(info: &std::panic::PanicHookInfo<'_>) {
     let text = info.payload_as_str().unwrap_or("a panic without words").to_string();
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     if text.starts_with("deadlock") {
-        stuck();
+        stuck(false);
     }
     if text.contains("Causality violation") || text.starts_with("race: ") {
         broken(Property::P2, "two CPUs touch what only one may own, and nothing orders them");
@@ -342,11 +343,11 @@ fn as_expected(
         (Expected::Broken(Break { mode, .. }), _) if !claims(run.options.mode, mode) => {
             (verdict != Verdict::Cut, "either".into())
         }
-        (Expected::Broken(Break { property: wanted, sign, .. }), Verdict::Broken) => {
-            if property == Some(wanted) && summary.contains(sign) {
+        (Expected::Broken(wanted), Verdict::Broken) => {
+            if wanted.is(property, summary) {
                 (true, "broken".into())
             } else {
-                (false, format!("broken as {}: {sign}", wanted.id()))
+                (false, format!("broken as {}: {}", wanted.property.id(), wanted.sign))
             }
         }
         (Expected::Broken(_), _) => (false, "broken".into()),

@@ -9,7 +9,7 @@ use mmu386::vmap;
 use mmu386::vmapsync::vmapsync;
 
 use super::{Cpu, Translation};
-use crate::engine::explorer;
+use crate::engine::{explorer, fence};
 use crate::counterexample::Op;
 use crate::oracle::{self, Property, audit};
 
@@ -34,6 +34,7 @@ impl<V: Variant> Cpu<V> {
             let level = self.splhi();
             let mended = vmapsync(self, va);
             self.splx(level);
+            self.returned();
             if !mended {
                 return false;
             }
@@ -103,6 +104,12 @@ impl<V: Variant> Cpu<V> {
         let level = self.splhi();
         vmapsync(self, va);
         self.splx(level);
+        self.returned();
+    }
+
+    /// Back from a fault: IRET serializes (SDM vol. 3, 9.3).
+    fn returned(&self) {
+        fence();
     }
 }
 

@@ -43,7 +43,7 @@ impl<V: Variant> Host for Machine<V> {
         audit::at_end(self);
     }
 
-    fn stuck(&self) {
-        run::stuck();
+    fn stuck(&self, somebody_can: bool) {
+        run::stuck(somebody_can);
     }
 }

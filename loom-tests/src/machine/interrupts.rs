@@ -174,9 +174,6 @@ impl<V: Variant> Cpu<V> {
         let mut seen: Vec<(Word, u32)> = seen.iter().map(|&(w, v)| (w.clone(), v)).collect();
         let asked = seen.len();
         if engine::explored() {
-            for (word, value) in &seen {
-                self.note(Op::Wait(word.name(), *value));
-            }
             return self.rest(seen);
         }
         if self.machine.cpu(self.id()).lo && !self.in_interrupt.get() {
@@ -207,6 +204,9 @@ impl<V: Variant> Cpu<V> {
         loop {
             let lo = self.machine.cpu(self.id()).lo && !self.in_interrupt.get();
             let alarm = lo.then(|| self.idle_tick.borrow().clone());
+            for (word, value) in &seen {
+                self.note(Op::Wait(word.name(), *value));
+            }
             if explorer::rest(seen.clone(), alarm) == Rested::Changed {
                 return;
             }

@@ -9,7 +9,7 @@ use crate::machine::{Fault, GEOMETRY, Script, Wait, device};
 use crate::oracle::Property::V4;
 
 const OLD_TYPE: Break = Break::new(V4, "(its TLB");
-const OLD_COPY: Break = Break::new(V4, "a stale large entry is left");
+const OLD_COPY: Break = Break::new(V4, "a stale large entry is left").or(V4, "(its TLB");
 
 pub(super) fn models() -> Vec<Model> {
     vec![

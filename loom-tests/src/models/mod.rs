@@ -28,6 +28,8 @@ pub struct Break {
     pub property: Property,
     /// Part of the counterexample's summary.
     pub sign: &'static str,
+    /// Another way in which the same shows, depending on which execution comes first.
+    pub or: Option<(Property, &'static str)>,
     /// The mode in which it must be found. The other one claims nothing.
     pub mode: Mode,
 }
@@ -35,7 +37,18 @@ pub struct Break {
 impl Break {
     /// One that an interleaving is enough for.
     pub const fn new(property: Property, sign: &'static str) -> Self {
-        Self { property, sign, mode: Mode::Rmw }
+        Self { property, sign, or: None, mode: Mode::Rmw }
+    }
+
+    /// The same, which may show otherwise.
+    pub const fn or(self, property: Property, sign: &'static str) -> Self {
+        Self { or: Some((property, sign)), ..self }
+    }
+
+    /// Whether a counterexample is it.
+    pub fn is(&self, property: Option<Property>, summary: &str) -> bool {
+        let ways = [Some((self.property, self.sign)), self.or];
+        ways.into_iter().flatten().any(|(p, sign)| property == Some(p) && summary.contains(sign))
     }
 
     /// The same, where a load has to overtake a store.

@@ -17,7 +17,7 @@ use crate::oracle::Property::{E2, K1, U1};
 use crate::oracle::broken;
 
 const FREED: Break = Break::new(U1, "a page is given back");
-const GONE: Break = Break::new(U1, "which is not the process's");
+const GONE: Break = Break::new(U1, "which is not the process's").or(U1, "may see nothing");
 const MISSED: Break = GONE.as_written();
 const FAULT: Break = Break::new(E2, "page fault at");
 const KMAP_GARBAGE: Break = Break::new(K1, "may still use");

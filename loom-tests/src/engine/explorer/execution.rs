@@ -24,8 +24,8 @@ pub trait Host {
     fn overwritten(&self, word: &Word, old: u32);
     /// Everybody is done, and all stores have reached memory.
     fn ended(&self);
-    /// Nobody can go on.
-    fn stuck(&self);
+    /// No end can be reached from here, though perhaps somebody can always go on.
+    fn stuck(&self, somebody_can: bool);
 }
 
 /// What the explorer keeps of a word.
@@ -56,6 +56,8 @@ pub(super) struct Execution {
     pub(super) exploring: bool,
     /// The execution is over before its threads are: they unwind.
     pub(super) leaving: bool,
+    /// From where it is no end can be reached.
+    pub(super) hopeless: bool,
     pub(super) threads: Vec<Thread>,
     pub(super) bodies: VecDeque<Box<dyn FnOnce()>>,
     /// The thread that runs.
@@ -78,6 +80,7 @@ pub(super) fn install(search: Arc<Search>) {
         search,
         exploring: false,
         leaving: false,
+        hopeless: false,
         threads: Vec::new(),
         bodies: VecDeque::new(),
         current: 0,
@@ -136,6 +139,7 @@ impl Execution {
     pub(super) fn reset(&mut self) {
         self.exploring = false;
         self.leaving = false;
+        self.hopeless = false;
         self.threads.clear();
         self.bodies.clear();
         self.current = 0;
@@ -223,6 +227,12 @@ impl Execution {
         let store = thread.buffer.pop_front().expect("a thread with stores drains");
         thread.released = thread.released.max(store.accesses);
         store
+    }
+
+    /// A thread whose oldest store concerns nobody else.
+    pub(super) fn drains(&self) -> Option<usize> {
+        let first = |thread: &Thread| thread.buffer.front().is_some_and(|store| !store.contended);
+        self.threads.iter().position(first)
     }
 
     /// What can happen next, what the thread that ran last can do first.
@@ -372,12 +382,16 @@ pub(in crate::engine) fn store(word: &Word, state: &WordState, value: u32) -> Op
             Sharing::Shared => {}
         }
         let users = x.users(state);
-        let delayed = x.search.tso && x.contended(state, &users, true);
+        let contended = x.contended(state, &users, true);
+        let tso = x.search.tso;
         let me = x.me();
+        // Stores stay in order.
+        let delayed = tso && (contended || !me.buffer.is_empty());
         me.observed.did((state.key, value));
         if delayed {
             let accesses = me.accesses;
-            me.buffer.push_back(Buffered { word: word.clone(), key: state.key, value, accesses });
+            let (word, key) = (word.clone(), state.key);
+            me.buffer.push_back(Buffered { word, key, value, contended, accesses });
         } else {
             me.released = me.accesses;
         }

@@ -4,7 +4,7 @@ use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
 
 use super::execution::{Execution, with};
 use super::path::Move;
-use super::thread::Pending;
+use super::thread::{Pending, Thread};
 
 /// The scheduler of a worker. Its state is the worker's execution.
 pub(super) struct Explorer;
@@ -16,7 +16,10 @@ enum Next {
     /// The state was met before, or the search is over.
     Stop,
     Ended,
+    /// Nobody can go on.
     Stuck,
+    /// Somebody always can, but no end can be reached.
+    Hopeless,
 }
 
 impl Scheduler for Explorer {
@@ -56,9 +59,10 @@ impl Scheduler for Explorer {
                     host.expect("it is there while threads run").ended();
                     return Some(FIRST.into());
                 }
-                Next::Stuck => {
+                next @ (Next::Stuck | Next::Hopeless) => {
                     let host = with(|x| x.host.clone());
-                    host.expect("it is there while threads run").stuck();
+                    let somebody_can = matches!(next, Next::Hopeless);
+                    host.expect("it is there while threads run").stuck(somebody_can);
                     with(Execution::leave);
                     return Some(last(tasks));
                 }
@@ -84,6 +88,9 @@ impl Execution {
     }
 
     fn next(&mut self) -> Next {
+        if let Some(n) = self.drains() {
+            return Next::Drain(n);
+        }
         if let Some(n) = (0..self.threads.len()).find(|&n| self.threads[n].ready()) {
             return self.run(n);
         }
@@ -119,12 +126,19 @@ impl Execution {
         if self.search.over() {
             return Err(Next::Stop);
         }
-        let (state, new) = self.search.seen.meet(self.key());
+        let key = self.key();
+        self.hopeless |= self.search.hopeless.contains(&key);
+        let (state, new) = self.search.seen.meet(key);
         if let Some(from) = self.path.state {
             self.search.edge(from, state);
         }
         if !new {
-            return Err(Next::Stop);
+            let rests = |thread: &Thread| {
+                matches!(thread.pending, Pending::Rest { .. }) || thread.done()
+            };
+            // Where everybody has come to rest shows best who waits for what.
+            let shows = self.hopeless && self.threads.iter().all(rests);
+            return Err(if shows { Next::Hopeless } else { Next::Stop });
         }
         let moves = self.moves();
         if moves.is_empty() {

@@ -1,5 +1,6 @@
 //! The search through all states of a model, by several workers, in rounds.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -54,9 +55,13 @@ pub(super) struct Search {
     contradicted: AtomicBool,
     out_of_memory: AtomicBool,
     pub(super) seen: Seen,
+    /// States that are known to lead to no end.
+    pub(super) hopeless: HashSet<u128>,
     edges: Mutex<Vec<(u32, u32)>>,
     ends: Mutex<Vec<u32>>,
     executions: AtomicU64,
+    /// Executions after which the round ends, if it was contradicted.
+    enough: AtomicU64,
     jobs: Mutex<Jobs>,
     changed: Condvar,
     /// Workers without work.
@@ -83,8 +88,16 @@ pub fn search(
     body: impl Fn() + Send + Sync + Clone + 'static,
 ) -> (Found, Size) {
     let mut known = Conflicts::default();
+    let mut hopeless = HashSet::new();
     for rounds in 1.. {
-        let search = Arc::new(Search::new(tso, limits, known.clone()));
+        let mut search = Search::new(tso, limits, known.clone());
+        if !hopeless.is_empty() {
+            // Once more, to show how it comes to that.
+            search.limits.workers = 1;
+            search.hopeless = std::mem::take(&mut hopeless);
+        }
+        let limits = search.limits;
+        let search = Arc::new(search);
         let workers: Vec<_> = (0..limits.workers)
             .map(|_| {
                 let (search, body) = (search.clone(), body.clone());
@@ -108,9 +121,15 @@ pub fn search(
             known.merge(&search.learnt.lock().expect("no worker panicked"));
         } else if search.out_of_memory.load(Relaxed) {
             return (Found::OutOfMemory, size);
+        } else if search.hopeless.is_empty() && limits.preemptions.is_none() {
+            // A bound keeps some from going on who otherwise could.
+            hopeless = search.cannot_end();
+            if hopeless.is_empty() {
+                return (Found::Everything, size);
+            }
         } else {
-            eprintln!("rounds {rounds} states {}", size.states);
-            return (search.found(), size);
+            let found = search.hopeless.len();
+            return (if found == 0 { Found::Everything } else { Found::Livelock(found) }, size);
         }
     }
     unreachable!("conflicts are finitely many")
@@ -137,9 +156,11 @@ impl Search {
             contradicted: AtomicBool::new(false),
             out_of_memory: AtomicBool::new(false),
             seen: Seen::new(),
+            hopeless: HashSet::new(),
             edges: Mutex::default(),
             ends: Mutex::default(),
             executions: AtomicU64::new(0),
+            enough: AtomicU64::new(u64::MAX),
             jobs: Mutex::new(Jobs { open: vec![Vec::new()], over: false }),
             changed: Condvar::new(),
             hungry: AtomicUsize::new(0),
@@ -150,7 +171,11 @@ impl Search {
     pub(super) fn note(&self, word: u64, accessed: Accessed) {
         let mut learnt = self.learnt.lock().expect("no panic while it is held");
         learnt.note(word, accessed);
-        self.contradicted.store(true, Relaxed);
+        if !self.contradicted.swap(true, Relaxed) {
+            // Going on for as long again saves rounds.
+            let so_far = self.executions.load(Relaxed);
+            self.enough.store(2 * so_far + 50, Relaxed);
+        }
     }
 
     /// Whether there is no point in going on.
@@ -169,13 +194,11 @@ impl Search {
         self.ends.lock().expect("no panic while it is held").push(state);
     }
 
-    fn found(&self) -> Found {
+    /// The states from which no end can be reached.
+    fn cannot_end(&self) -> HashSet<u128> {
         let edges = self.edges.lock().expect("no panic while it is held");
         let ends = self.ends.lock().expect("no panic while it is held");
-        match cannot_end(self.seen.count(), &edges, &ends) {
-            0 => Found::Everything,
-            n => Found::Livelock(n),
-        }
+        self.seen.keys(&cannot_end(self.seen.count(), &edges, &ends))
     }
 
     /// Readies the calling worker for its next execution; `false` if there is none.
@@ -183,7 +206,7 @@ impl Search {
         self.executions.fetch_add(1, Relaxed);
         EXECUTIONS.store(self.executions.load(Relaxed), Relaxed);
         STATES.store(self.seen.count().into(), Relaxed);
-        if self.over() || self.contradicted.load(Relaxed) {
+        if self.over() || self.executions.load(Relaxed) > self.enough.load(Relaxed) {
             self.finish();
             return false;
         }

@@ -1,6 +1,6 @@
 //! The states that were met, and how they lead to each other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -55,14 +55,25 @@ impl Seen {
         (number, new)
     }
 
+    /// The digests of some states, given by number.
+    pub(super) fn keys(&self, which: &[bool]) -> HashSet<u128> {
+        let shards = self.shards.iter().map(|shard| shard.lock().expect("no panic while it is held"));
+        shards
+            .flat_map(|shard| {
+                let some = shard.iter().filter(|(_, number)| which[**number as usize]);
+                some.map(|(key, _)| *key).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
     pub(super) fn count(&self) -> u32 {
         self.count.load(Relaxed)
     }
 }
 
-/// How many states cannot reach an end: somebody who waits there waits for ever, whatever the others
+/// Which states cannot reach an end: somebody who waits there waits for ever, whatever the others
 /// do (L1). `edges` lead from state to state.
-pub(super) fn cannot_end(states: u32, edges: &[(u32, u32)], ends: &[u32]) -> usize {
+pub(super) fn cannot_end(states: u32, edges: &[(u32, u32)], ends: &[u32]) -> Vec<bool> {
     let mut first = vec![0u32; states as usize + 1];
     for &(_, to) in edges {
         first[to as usize + 1] += 1;
@@ -85,7 +96,7 @@ pub(super) fn cannot_end(states: u32, edges: &[(u32, u32)], ends: &[u32]) -> usi
         let range = first[state as usize] as usize..first[state as usize + 1] as usize;
         open.extend(into[range].iter().filter(|&&from| !can[from as usize]));
     }
-    can.iter().filter(|can| !**can).count()
+    can.into_iter().map(|can| !can).collect()
 }
 
 #[cfg(test)]
@@ -105,7 +116,8 @@ mod tests {
     fn a_cycle_without_a_way_out_cannot_end() {
         // 0 -> 1 <-> 2, 0 -> 3; 3 ends.
         let edges = [(0, 1), (1, 2), (2, 1), (0, 3)];
-        assert_eq!(cannot_end(4, &edges, &[3]), 2);
-        assert_eq!(cannot_end(4, &[edges.as_slice(), &[(2, 3)]].concat(), &[3]), 0);
+        assert_eq!(cannot_end(4, &edges, &[3]), [false, true, true, false]);
+        let way_out = [edges.as_slice(), &[(2, 3)]].concat();
+        assert_eq!(cannot_end(4, &way_out, &[3]), [false; 4]);
     }
 }

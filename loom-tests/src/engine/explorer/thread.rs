@@ -29,6 +29,8 @@ pub(super) struct Buffered {
     pub(super) word: Word,
     pub(super) key: u64,
     pub(super) value: u32,
+    /// Others may see when it reaches memory. If not, it does so as soon as those before it have.
+    pub(super) contended: bool,
     /// How many accesses to owned values the thread had made before.
     pub(super) accesses: u32,
 }
