@@ -19,13 +19,11 @@ impl<V: Variant> Cpu<V> {
         self.point();
         self.note(Op::Access(va));
         loop {
+            // Also where it is cached: whether it is depends on what others have stored.
+            self.speculate(va);
             if self.machine.cpu(self.id()).tlb.lookup(va).next().is_some() {
                 self.check(va);
                 return true;
-            }
-            self.speculate(va);
-            if self.machine.cpu(self.id()).tlb.lookup(va).next().is_some() {
-                continue;
             }
             // The fault handler runs with interrupts off.
             let level = self.splhi();
@@ -57,7 +55,14 @@ impl<V: Variant> Cpu<V> {
 
     /// vmap, with the ledger told what came of it.
     pub fn vmap(&self, pa: u32, size: u32) -> Result<u32, VmapError> {
-        let va = vmap::vmap(self, pa, size)?;
+        self.machine.ledger().common_mut().mapping(pa, size);
+        let va = match vmap::vmap(self, pa, size) {
+            Ok(va) => va,
+            Err(error) => {
+                self.machine.ledger().common_mut().refused(pa, size);
+                return Err(error);
+            }
+        };
         let overlap = self.machine.ledger().mapped(va, pa, size);
         if let Some(overlap) = overlap {
             oracle::broken(
@@ -109,15 +114,13 @@ impl<V: Variant> super::Machine<V> {
         for n in 0..self.config.cpus {
             // Before or after that CPU's next flush: the explorer tries both.
             self.flushes[n].fetch_add(0);
-            let ledger = self.ledger();
-            let cpu = self.cpu(n);
-            if !cpu.online {
+            if !self.cpu(n).online {
                 continue;
             }
-            let stale = cpu.tlb.all().find_map(|translation| {
-                ledger.fault(&translation).map(|fault| (translation, fault))
+            let cached = self.tlb(n);
+            let stale = cached.into_iter().find_map(|translation| {
+                self.vmap_fault(&translation).map(|fault| (translation, fault))
             });
-            drop((cpu, ledger));
             if let Some((translation, (property, _))) = stale {
                 let how = self.how_reached(n, translation.va);
                 oracle::broken(

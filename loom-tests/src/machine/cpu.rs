@@ -123,7 +123,7 @@ impl<V: Variant> Cpu<V> {
         if let Some(recording) = &mut *self.recording.borrow_mut() {
             recording.wrote = true;
         }
-        self.machine.overwritten(word, old);
+        self.machine.changed(word, old);
     }
 }
 

@@ -264,5 +264,7 @@ impl<V: Variant> Cpu<V> {
             let named = if table { private_table(n) } else { Entry(from.now()).frame() };
             copy(from, to, named.pa() | from.now() & (BY2PG - 1));
         }
+        // It starts with these loaded, and nothing cached of before.
+        self.machine.walk_everywhere(n);
     }
 }

@@ -281,6 +281,9 @@ impl<V: Variant> Machine<V> {
         for n in 0..config.ready {
             machine.cpu(n).registers.pat = PAT_AFTER_MMUINIT;
         }
+        for n in 0..config.cpus {
+            machine.walk_everywhere(n);
+        }
         for n in 0..config.online {
             let cpu = Cpu::new(machine.clone(), n);
             cpu.go_online();
@@ -303,7 +306,14 @@ impl<V: Variant> Machine<V> {
         let pdb = role_of(cpu.cr3).unwrap_or_else(|| "an unknown frame".into());
         let runs = cpu.up.map_or("idle".into(), |p| format!("runs process {p}"));
         let level = if cpu.lo { "on" } else { "off" };
-        format!("cpu {n}: {runs}, interrupts {level}, CR3 = {pdb}, TLB may hold {}", cpu.tlb)
+        drop(cpu);
+        let cached = self.tlb(n).into_iter().filter(|held| {
+            held.va < GEOMETRY.vmap_end() || self.walk_now(n, held.va) != Some(*held)
+        });
+        let cached: Vec<String> = cached.map(|held| held.to_string()).collect();
+        let cached =
+            if cached.is_empty() { "nothing of note".into() } else { cached.join(", ") };
+        format!("cpu {n}: {runs}, interrupts {level}, CR3 = {pdb}, TLB may hold {cached}")
     }
 }
 

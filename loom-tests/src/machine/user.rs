@@ -142,11 +142,13 @@ impl<V: Variant> Machine<V> {
     /// A page is about to be given back.
     pub(super) fn expect_nobody_reaches(&self, frame: Frame) {
         for n in 0..self.config.cpus {
-            if self.walks_through(n, frame) {
+            // Before or after that CPU's next flush: the explorer tries both.
+            self.flushes[n].fetch_add(0);
+            if let Some(how) = self.walks_through(n, frame) {
                 let pa = frame.pa();
                 oracle::broken(
                     Property::P1,
-                    &format!("page {pa:#x} is given back while cpu {n} walks through it"),
+                    &format!("page {pa:#x} is given back while cpu {n} {how}"),
                 );
             }
         }
@@ -155,7 +157,6 @@ impl<V: Variant> Machine<V> {
         self.held().retain(|page| *page != frame);
         if self.held().len() != before {
             for n in 0..self.config.cpus {
-                self.flushes[n].fetch_add(0);
                 self.expect_not_reached(n, frame);
             }
         }
