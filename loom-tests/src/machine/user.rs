@@ -80,6 +80,11 @@ impl<V: Variant> Cpu<V> {
         self.gone.set(true);
     }
 
+    /// The CPU, which has gone offline, stays so.
+    pub fn stay_offline(&self) {
+        self.gone.set(true);
+    }
+
     /// The process leaves its CPU in set-up, and waits for one.
     pub fn stop(&self) {
         self.leave();
@@ -141,9 +146,12 @@ impl<V: Variant> Machine<V> {
 
     /// A page is about to be given back.
     pub(super) fn expect_nobody_reaches(&self, frame: Frame) {
+        let held = self.held().contains(&frame);
         for n in 0..self.config.cpus {
-            // Before or after that CPU's next flush: the explorer tries both.
-            self.flushes[n].fetch_add(0);
+            if held || self.has_walked(n, frame) {
+                // Before or after that CPU's next flush: the explorer tries both.
+                self.flushes[n].fetch_add(0);
+            }
             if let Some(how) = self.walks_through(n, frame) {
                 let pa = frame.pa();
                 oracle::broken(
@@ -153,9 +161,8 @@ impl<V: Variant> Machine<V> {
             }
         }
         self.ledger().common_mut().freed(frame.pa());
-        let before = self.held().len();
         self.held().retain(|page| *page != frame);
-        if self.held().len() != before {
+        if held {
             for n in 0..self.config.cpus {
                 self.expect_not_reached(n, frame);
             }

@@ -1,5 +1,7 @@
 //! What fills a TLB: walks, and entries that change under a walker.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use mmu386::arch::{Arch, WordName};
 use mmu386::entry::Entry;
 use mmu386::layout::{BY2PG, Frame};
@@ -123,6 +125,7 @@ impl<V: Variant> Machine<V> {
     /// CPU `n` caches all that it can walk by the directory that it has loaded.
     pub(super) fn walk_everywhere(&self, n: usize) {
         let cr3 = self.cpu(n).cr3;
+        self.walks(n, cr3);
         for slot in 0..GEOMETRY.entries() {
             self.walk_slot(n, slot, Entry(self.memory.entry(cr3, slot).now()));
         }
@@ -135,6 +138,7 @@ impl<V: Variant> Machine<V> {
         }
         if pde.table() {
             self.cpu(n).tlb.add_upper(slot, pde);
+            self.walks(n, pde.frame());
         }
         for second in 0..GEOMETRY.entries() as u32 {
             let va = GEOMETRY.base(slot) + second * BY2PG;
@@ -183,6 +187,21 @@ impl<V: Variant> Machine<V> {
         for translation in cached {
             self.judge(n, translation, how);
         }
+    }
+
+    /// CPU `n` can walk through the frame.
+    fn walks(&self, n: usize, frame: Frame) {
+        self.walked[frame.number()].fetch_or(1 << n, Relaxed);
+    }
+
+    /// The frame is a new page, which nobody has walked through.
+    pub(super) fn not_walked(&self, page: Frame) {
+        self.walked[page.number()].store(0, Relaxed);
+    }
+
+    /// Whether CPU `n` could walk through the frame since it was a new page.
+    pub(super) fn has_walked(&self, n: usize, page: Frame) -> bool {
+        self.walked[page.number()].load(Relaxed) & 1 << n != 0
     }
 
     /// How CPU `n` could walk through the frame, as a page directory or as a page table, if it could.

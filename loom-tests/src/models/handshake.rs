@@ -10,13 +10,13 @@ use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Booted, Config, Fault, Machine, Script, Wait, device};
 use crate::oracle::Property::{L1, V1};
 
-const STALE_IDLE: Break = Break::new(V1, "its TLB; the CPU is idle");
+pub(super) const STALE_IDLE: Break = Break::new(V1, "its TLB; the CPU is idle");
 pub(super) const STALE: Break = Break::new(V1, "(its TLB");
 pub(super) const OWN_FLAG: Break = Break::new(L1, "cpu 0 for MACHP(0)->flushmmu to leave 0x1");
 const OWN_ANSWER: Break = Break::new(L1, "cpu 0 for MACHP(0)->flushed to leave");
 pub(super) const OTHERS_ANSWER: Break = Break::new(L1, "cpu 0 for MACHP(1)->flushed to leave");
 pub(super) const OTHERS_FLAG: Break = Break::new(L1, "cpu 0 for MACHP(1)->flushmmu to leave");
-const NO_FLUSH: Mutant = Mutant::On(Fault::Cr3KeepsTlb, STALE);
+pub(super) const NO_FLUSH: Mutant = Mutant::On(Fault::Cr3KeepsTlb, STALE);
 
 pub(super) fn models() -> Vec<Model> {
     vec![

@@ -1,12 +1,13 @@
 //! A process's whole life, wherever it is taken.
 
-use mmu386::arch::{Arch, Owned};
+use mmu386::arch::{Arch, Feature, Owned};
 use mmu386::error::KmapError;
 use mmu386::gdt::{LDTSEG, Ldt, PROCSEG0, Segdesc, Selector};
 use mmu386::switch::flushmmu;
 use mmu386::user::{checkfault, checkmmu};
 use mmu386::variant::Variant;
 
+use super::boot::OLD;
 use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Booted, Config, Cpu, Fault, GEOMETRY, Machine, Pages, Script, device};
 use crate::oracle::Property::{K1, S1, T1, U1, U2};
@@ -31,6 +32,18 @@ pub(super) fn models() -> Vec<Model> {
             mutants: &[Mutant::On(Fault::InvlpgKeepsTlb, WRONG_PAGE)],
             bounds: [None, None],
             body: for_variant!(kmap_reuse),
+        },
+        Model {
+            name: "kmap-reuse-without-invlpg",
+            property: K1,
+            hazard: "-",
+            cpus: 1,
+            about: "The same on a processor without INVLPG, which loads CR3 instead.",
+            seed: None,
+            upstream: None,
+            mutants: &[Mutant::On(Fault::Cr3KeepsTlb, WRONG_TMP)],
+            bounds: [None, None],
+            body: for_variant!(kmap_reuse_without_invlpg),
         },
         Model {
             name: "process-life",
@@ -79,7 +92,15 @@ pub(super) fn models() -> Vec<Model> {
 }
 
 fn kmap_reuse<V: Variant>() {
-    let machine = Machine::<V>::boot(Config::new(1, 1));
+    reuse::<V>(&[]);
+}
+
+fn kmap_reuse_without_invlpg<V: Variant>() {
+    reuse::<V>(OLD);
+}
+
+fn reuse<V: Variant>(lacks: &'static [Feature]) {
+    let machine = Machine::<V>::boot(Config { lacks, ..Config::new(1, 1) });
     machine.run_process(0);
     machine.start(vec![Script::new(0, |cpu| {
         let [one, other] = [cpu.newpage(), cpu.newpage()];

@@ -9,6 +9,7 @@ mod locks;
 mod pagerefs;
 mod pool;
 mod segments;
+mod sizes;
 mod vmap;
 
 use clap::ValueEnum;
@@ -149,6 +150,7 @@ pub fn all() -> Vec<Model> {
     [
         handshake::models(),
         vmap::models(),
+        sizes::models(),
         combining::models(),
         segments::models(),
         pool::models(),

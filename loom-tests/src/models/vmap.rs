@@ -9,10 +9,10 @@ use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Config, Fault, GEOMETRY, Machine, Script, Wait, device};
 use crate::oracle::Property::{E2, L1, V1, V2};
 
-const COPY: Break = Break::new(V1, "a stale large entry is left");
+pub(super) const COPY: Break = Break::new(V1, "a stale large entry is left");
 const COPY_ELSEWHERE: Break = Break::new(V1, "the pdb of process 1 maps");
 const BACK: Break = Break::new(V1, "the entry is back in the master");
-const REUSED: Break = Break::new(V2, "still being unmapped");
+pub(super) const REUSED: Break = Break::new(V2, "still being unmapped");
 const STUCK: Break = Break::new(L1, "vmaplock to leave 0x1");
 const OVERWRITTEN: Break = Break::new(E2, "reused before it was released");
 
