@@ -11,13 +11,14 @@ use super::handshake::{NO_FLUSH, STALE, STALE_IDLE, machine, page_in_use};
 use super::{Break, Model, Mutant, for_variant};
 use crate::engine::{Sharing, Word};
 use crate::machine::{
-    Booted, Config, Cpu, Fault, GEOMETRY, IDLE_STACK, Machine, Script, Wait, device,
+    Booted, Config, Cpu, Fault, GEOMETRY, IDLE_STACK, Machine, Pages, Script, Wait, device,
 };
-use crate::oracle::Property::{R1, V1};
+use crate::oracle::Property::{R1, T1, V1};
 use crate::oracle::broken;
 
 /// What a 386 cannot do.
 pub(super) const OLD: &[Feature] = &[Feature::Invlpg, Feature::Pse, Feature::Pge, Feature::Pat];
+const STALE_TMP: Break = Break::new(T1, "may still use");
 const WRITABLE: Break = Break::new(R1, "can still write");
 
 pub(super) fn models() -> Vec<Model> {
@@ -46,6 +47,19 @@ pub(super) fn models() -> Vec<Model> {
             mutants: &[Mutant::On(Fault::Cr3KeepsTlb, WRITABLE)],
             bounds: [Some(4), Some(3)],
             body: for_variant!(boot_old_processors),
+        },
+        Model {
+            name: "global-in-use",
+            property: T1,
+            hazard: "-",
+            cpus: 1,
+            about: "A CPU makes the kernel's mappings global, and runs a process whose pages it has to reach \
+                    at TMPADDR, which was global, too.",
+            seed: None,
+            upstream: None,
+            mutants: &[Mutant::On(Fault::InvlpgKeepsTlb, STALE_TMP)],
+            bounds: [None, None],
+            body: for_variant!(global_in_use),
         },
         Model {
             name: "coming-online",
@@ -172,6 +186,24 @@ fn boot_processors<V: Variant>(lacks: &'static [Feature]) {
             cpu.go_online();
             cpu.spllo();
             cpu.touch(GEOMETRY.vmap_base());
+        }),
+    ]);
+}
+
+fn global_in_use<V: Variant>() {
+    let pages = Pages::AboveTheWindow;
+    let machine = Machine::<V>::boot(Config { ready: 0, online: 0, pages, ..Config::new(1, 1) });
+    machine.make_ready(0);
+    machine.start(vec![
+        Script::new(0, |cpu| {
+            mmuinit(cpu, IDLE_STACK);
+            cpu.go_online();
+            cpu.spllo();
+            cpu.finish();
+        }),
+        Script::ready(0, |cpu| {
+            cpu.map_user(0, device(0)).expect("nobody flushes");
+            cpu.die();
         }),
     ]);
 }

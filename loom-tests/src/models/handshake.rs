@@ -93,6 +93,18 @@ pub(super) fn models() -> Vec<Model> {
             body: for_variant!(three_cpus_two_unmappers),
         },
         Model {
+            name: "four-cpus-three-unmappers",
+            property: V1,
+            hazard: "A2",
+            cpus: 4,
+            about: "Three CPUs unmap a page each that an idle fourth CPU and they themselves have used.",
+            seed: Some(STALE_IDLE),
+            upstream: Some(STALE_IDLE),
+            mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
+            bounds: [Some(0), Some(0)],
+            body: for_variant!(four_cpus_three_unmappers),
+        },
+        Model {
             name: "unmap-with-interrupts-off",
             property: L1,
             hazard: "B1",
@@ -222,6 +234,18 @@ fn three_cpus_two_unmappers<V: Variant>() {
         Script::new(1, move |cpu| cpu.vunmap(second, BY2PG).expect("the range is whole")),
         Script::rest(2),
     ]);
+}
+
+fn four_cpus_three_unmappers<V: Variant>() {
+    let machine = machine::<V>(4, 3, Wait::Park);
+    let mut scripts = vec![Script::rest(3)];
+    for n in 0..3 {
+        let va = page_in_use(&machine, 4, n);
+        scripts.push(Script::new(n as usize, move |cpu| {
+            cpu.vunmap(va, BY2PG).expect("the range is whole");
+        }));
+    }
+    machine.start(scripts);
 }
 
 fn unmap_with_interrupts_off<V: Variant>() {

@@ -3,6 +3,7 @@
 use mmu386::arch::{Arch, Feature, Owned};
 use mmu386::error::KmapError;
 use mmu386::gdt::{LDTSEG, Ldt, PROCSEG0, Segdesc, Selector};
+use mmu386::shootdown::procflushmmu;
 use mmu386::switch::flushmmu;
 use mmu386::user::{checkfault, checkmmu};
 use mmu386::variant::Variant;
@@ -44,6 +45,22 @@ pub(super) fn models() -> Vec<Model> {
             mutants: &[Mutant::On(Fault::Cr3KeepsTlb, WRONG_TMP)],
             bounds: [None, None],
             body: for_variant!(kmap_reuse_without_invlpg),
+        },
+        Model {
+            name: "kmap-against-flush",
+            property: K1,
+            hazard: "-",
+            cpus: 2,
+            about: "A process that may be preempted anywhere has another page shown in a slot of KMAP, while \
+                    a process makes it drop its user mappings.",
+            seed: None,
+            upstream: None,
+            mutants: &[
+                Mutant::On(Fault::InvlpgKeepsTlb, WRONG_PAGE),
+                Mutant::On(Fault::Cr3KeepsTlb, GARBAGE),
+            ],
+            bounds: [Some(2), Some(2)],
+            body: for_variant!(kmap_against_flush),
         },
         Model {
             name: "process-life",
@@ -120,6 +137,32 @@ fn reuse<V: Variant>(lacks: &'static [Feature]) {
         show(cpu, va, other);
         slots.into_iter().for_each(|va| cpu.kunmap(va));
     })]);
+}
+
+fn kmap_against_flush<V: Variant>() {
+    let machine = two_processes::<V>(Pages::InTheWindow);
+    let cpu = machine.cpu(1);
+    let [one, other] = [cpu.newpage(), cpu.newpage()];
+    cpu.hold(one);
+    cpu.hold(other);
+    let slots: Vec<u32> =
+        (0..GEOMETRY.nkpt()).map(|_| cpu.kmap(one).expect("there are slots")).collect();
+    cpu.map_user(0, device(0)).expect("nobody flushes");
+    machine.start(vec![
+        Script::new(0, |cpu| {
+            procflushmmu(cpu, |proc| proc.index == 1);
+            cpu.taken_from_user(device(0));
+        }),
+        Script::new(1, move |cpu| {
+            cpu.kunmap(slots[3]);
+            show(cpu, slots[2], one);
+            let va = cpu.kmap(other).expect("one slot is free");
+            show(cpu, va, other);
+            slots.into_iter().for_each(|va| cpu.kunmap(va));
+        })
+        .wandering(2)
+        .ticking(),
+    ]);
 }
 
 /// A store at the address must arrive in the page.

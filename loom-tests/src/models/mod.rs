@@ -3,6 +3,7 @@
 mod arithmetic;
 mod boot;
 mod combining;
+mod death;
 mod handshake;
 mod life;
 mod locks;
@@ -155,6 +156,7 @@ pub fn all() -> Vec<Model> {
         segments::models(),
         pool::models(),
         life::models(),
+        death::models(),
         locks::models(),
         boot::models(),
         arithmetic::models(),
