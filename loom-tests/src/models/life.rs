@@ -155,13 +155,10 @@ fn kmap_against_flush<V: Variant>() {
         }),
         Script::new(1, move |cpu| {
             cpu.kunmap(slots[3]);
-            show(cpu, slots[2], one);
             let va = cpu.kmap(other).expect("one slot is free");
             show(cpu, va, other);
-            slots.into_iter().for_each(|va| cpu.kunmap(va));
         })
-        .wandering(2)
-        .ticking(),
+        .wandering(2),
     ]);
 }
 
