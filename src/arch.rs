@@ -16,6 +16,7 @@ use core::ops::Range;
 use crate::event::Event;
 use crate::gdt::{Descriptors, Selector};
 use crate::layout::{Frame, Geometry};
+use crate::pool::PDBPOOL_MAX;
 use crate::state::{Mach, Page, Proc, System};
 use crate::variant::Variant;
 
@@ -101,6 +102,8 @@ pub trait Arch: Sized {
 
     /// Sizes of the address space.
     const GEOMETRY: Geometry;
+    /// Most page directories that a CPU keeps in its pool. A model wants pools that overflow.
+    const PDBPOOL_MAX: u32 = PDBPOOL_MAX;
 
     /// A new shared word.
     fn word(name: WordName, value: u32) -> Self::Word;

@@ -11,7 +11,7 @@ use crate::slots;
 use crate::state::Proc;
 use crate::tmpmap::{tmpmap, tmpunmap};
 
-/// Most page directories that a CPU keeps in its pool.
+/// Most page directories that a CPU of mmu.c keeps in its pool.
 pub const PDBPOOL_MAX: u32 = 10;
 
 /// A page directory that maps the kernel and nothing else: from this CPU's pool, or a new copy of
@@ -71,7 +71,7 @@ pub fn mmupdbfree<A: Arch>(arch: &A, proc: &Proc<A>, page: Frame) {
     expect_splhi(arch, "mmupdbfree");
     let m = arch.m();
     m.pdbfree.set(m.pdbfree.get().wrapping_add(1));
-    if m.pdbcnt.get() >= PDBPOOL_MAX {
+    if m.pdbcnt.get() >= A::PDBPOOL_MAX {
         arch.page(page).next.set(proc.mmufree.get());
         proc.mmufree.set(Some(page));
     } else {

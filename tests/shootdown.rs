@@ -4,7 +4,7 @@ mod common;
 
 use common::{boot, device, enter, leave, on, reach};
 use mmu386::arch::{Arch, Owned};
-use mmu386::shootdown::{interrupt, online, procflushmmu};
+use mmu386::shootdown::{interrupt, offline, online, procflushmmu};
 use mmu386::user::{fault_begins, putmmu};
 use mmu386::variant::{Fixed, Fixes, Minus, Seed, Upstream, Variant};
 use mmu386::vmap::{vmap, vunmap};
@@ -127,14 +127,39 @@ fn a_cpu_that_comes_online_has_answered_what_was_asked_before() {
     assert_eq!(cpu.load(&cpu.m().online), 1);
 }
 
+/// CPU 1 uses a page, goes offline, misses the page's vunmap, and comes back.
+fn misses_a_vunmap<V: Variant>() -> Option<u32> {
+    let machine = boot::<V>();
+    let (cpu, other) = (on(&machine, 0), on(&machine, 1));
+    enter(&cpu, 0);
+    let va = vmap(&cpu, device(0), 0x1000).expect("there is room");
+    assert!(reach(&other, va).is_some());
+    other.splhi();
+    offline(&other);
+    assert_eq!(cpu.load(&other.m().online), 0);
+    // With interrupts off it would not answer: nobody waits for it.
+    vunmap(&cpu, va, 0x1000).expect("it is mapped");
+    online(&other);
+    reach(&other, va)
+}
+
 #[test]
 fn nobody_waits_for_a_cpu_that_is_offline() {
+    assert_eq!(misses_a_vunmap::<Fixed>(), None, "it has nothing left when it comes back");
+    assert!(misses_a_vunmap::<Upstream>().is_some());
+}
+
+/// The counter of requests may have gone half round since it went: its old answer must not count.
+#[test]
+fn a_cpu_that_was_offline_for_long_has_answered_nothing_new() {
     let machine = boot::<Fixed>();
-    let (cpu, other) = (on(&machine, 0), on(&machine, 1));
-    other.splhi();
-    cpu.store(&other.m().online, 0);
-    let va = vmap(&cpu, device(0), 0x1000).expect("there is room");
-    vunmap(&cpu, va, 0x1000).expect("it is mapped");
+    let cpu = on(&machine, 1);
+    cpu.splhi();
+    offline(&cpu);
+    let old = cpu.load(&cpu.m().flushed);
+    cpu.fetch_add(&cpu.system().flushgen, 1 << 31);
+    online(&cpu);
+    assert_eq!(cpu.load(&cpu.m().flushed), old.wrapping_add(1 << 31));
 }
 
 fn drops_for_processes<V: Variant>() {

@@ -170,4 +170,9 @@ pub trait View {
     /// Generation of removed large VMAP entries. A directory that was swept up to another is behind:
     /// its owner sweeps it before it is loaded.
     fn generation(&self) -> u32;
+
+    /// Most page directories that a pool may hold; 10 in Plan 9.
+    fn pool_max(&self) -> u32 {
+        10
+    }
 }

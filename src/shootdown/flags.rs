@@ -59,6 +59,11 @@ impl Handshake for Flags {
         arch.store(&arch.m().online, 1);
     }
 
+    fn offline<A: Arch>(arch: &A) {
+        // The kernel's `active.machs[n] = 0`; mmu.c has no part in it.
+        arch.store(&arch.m().online, 0);
+    }
+
     fn wait_turn<A: Arch>(arch: &A, seen: &[(&A::Word, u32)]) {
         arch.relax(seen);
     }

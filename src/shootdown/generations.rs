@@ -41,6 +41,10 @@ impl Handshake for Generations {
 
     fn online<A: Arch>(arch: &A) {
         let m = arch.m();
+        // What it answered before it went may be so old that, with counters that wrap, it looks like
+        // an answer to what is asked from here on.
+        let generation = arch.load(&arch.system().flushgen);
+        arch.store(&m.flushed, generation);
         arch.store(&m.online, 1);
         // Partner of the LOCKed add in `request`: either the caller sees this CPU online and waits
         // for it, or this CPU sees the entries cleared.
@@ -48,6 +52,12 @@ impl Handshake for Generations {
         let generation = arch.load(&arch.system().flushgen);
         flush_loaded(arch);
         arch.store(&m.flushed, generation);
+    }
+
+    fn offline<A: Arch>(arch: &A) {
+        // Behind every access that this CPU has made: x86 keeps a store behind earlier loads and
+        // stores. Its TLB and its page directory may go stale from here on; `online` mends both.
+        arch.store(&arch.m().online, 0);
     }
 
     fn wait_turn<A: Arch>(arch: &A, seen: &[(&A::Word, u32)]) {
@@ -180,7 +190,7 @@ fn flush_loaded<A: Arch>(arch: &A) {
 }
 
 /// Whether `flushed` is at or past `generation`. Counters wrap; no CPU that is online is ever 2^31
-/// requests behind, because each request waits for it.
+/// requests behind, because each request waits for it, and one that comes back starts from now.
 fn reached(flushed: u32, generation: u32) -> bool {
     flushed.wrapping_sub(generation) as i32 >= 0
 }

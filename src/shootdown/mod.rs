@@ -2,7 +2,7 @@
 //!
 //! Three protocols: [`Flags`] is mmu.c's, [`ProcFlags`] is what it became, [`Generations`] is ours.
 //! The calls of the kernel around the MMU code are the same for all: [`online`] when a CPU comes up,
-//! [`interrupt`] from every tick and every shootdown IPI, [`procflushmmu`] when a segment loses pages,
+//! [`offline`] when it goes, [`interrupt`] from every tick and every shootdown IPI, [`procflushmmu`] when a segment loses pages,
 //! and the waiting that locks do ([`Lock`](crate::lock::Lock)).
 
 mod flags;
@@ -35,6 +35,9 @@ pub trait Handshake {
     /// Enters this CPU among those that [`flush_everywhere`](Self::flush_everywhere) waits for.
     fn online<A: Arch>(arch: &A);
 
+    /// Takes this CPU out from among them.
+    fn offline<A: Arch>(arch: &A);
+
     /// One turn of a loop that waits until one of the words is not as seen.
     fn wait_turn<A: Arch>(arch: &A, seen: &[(&A::Word, u32)]);
 }
@@ -62,9 +65,18 @@ pub fn procflushmmu<A: Arch>(arch: &A, matches: impl Fn(&Proc<A>) -> bool) {
 
 /// Makes this CPU take part in shootdowns, from now on.
 ///
-/// Called once on each CPU with interrupts off, before it first uses an address in VMAP.
+/// Called on each CPU with interrupts off, as it comes up or back, before it uses an address in VMAP.
 pub fn online<A: Arch>(arch: &A) {
     <A::Variant as Variant>::Handshake::online(arch);
+}
+
+/// This CPU takes no part in shootdowns any more, until [`online`]: nobody waits for it.
+///
+/// Called with interrupts off, which stay off, by a CPU that runs no process, holds no lock, and uses
+/// no address in VMAP from here on.
+#[doc(alias = "active")]
+pub fn offline<A: Arch>(arch: &A) {
+    <A::Variant as Variant>::Handshake::offline(arch);
 }
 
 /// One turn of any loop in which a CPU may spin with interrupts off: serves shootdowns, so that the

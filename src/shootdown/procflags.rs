@@ -46,6 +46,10 @@ impl Handshake for ProcFlags {
         Flags::online(arch);
     }
 
+    fn offline<A: Arch>(arch: &A) {
+        Flags::offline(arch);
+    }
+
     fn wait_turn<A: Arch>(arch: &A, seen: &[(&A::Word, u32)]) {
         arch.relax(seen);
     }

@@ -159,7 +159,7 @@ impl Ledger {
     }
 
     /// Whether a vmap of the page of `pa` has been called and has not returned.
-    pub(crate) fn is_asked(&self, pa: u32) -> bool {
+    pub fn is_asked(&self, pa: u32) -> bool {
         let frame = number(pa);
         self.mappings.asked.iter().any(|&(first, last)| first <= frame && frame <= last)
     }

@@ -5,9 +5,6 @@ use crate::entry::frame;
 use crate::facts::{BadEnd, Facts, Place};
 use crate::view::View;
 
-/// Most page directories of a pool.
-const POOL: u32 = 10;
-
 /// Each page of the page allocator is on exactly one list, with the references that go with it; no
 /// page that a CPU can walk as a table is free; the page tables of a process are in its directory,
 /// and nothing else is.
@@ -151,8 +148,9 @@ pub(crate) fn p2<V: View>(facts: &Facts<'_, V>, found: &mut Findings) {
         {
             found.add(format_args!("pdbcnt of cpu {n} is {count}, its pool holds {length}"));
         }
-        if count > POOL {
-            found.add(format_args!("pdbcnt of cpu {n} is {count}, more than {POOL}"));
+        let most = facts.view.pool_max();
+        if count > most {
+            found.add(format_args!("pdbcnt of cpu {n} is {count}, more than {most}"));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What programs on a CPU do with addresses, and what the ledger hears of it.
 
-use mmu386::arch::Arch;
+use mmu386::arch::{Arch, Feature};
 use mmu386::error::{VmapError, VunmapError};
 use mmu386::patwc;
 use mmu386::shootdown;
@@ -21,14 +21,12 @@ impl<V: Variant> Cpu<V> {
         self.point();
         self.note(Op::Access(va));
         loop {
+            // Also where it is cached: whether it is depends on what others have stored.
+            self.speculate(va);
             if self.machine.cpu(self.id()).tlb.lookup(va).next().is_some() {
                 self.check(va);
                 explorer::observe(true);
                 return true;
-            }
-            self.speculate(va);
-            if self.machine.cpu(self.id()).tlb.lookup(va).next().is_some() {
-                continue;
             }
             // The fault handler runs with interrupts off.
             let level = self.splhi();
@@ -59,14 +57,40 @@ impl<V: Variant> Cpu<V> {
         }
     }
 
+    /// The CPU, which runs no process, takes no part in shootdowns from here on, and may not use VMAP.
+    /// Interrupts stay off until it is online again.
+    pub fn go_offline(&self) {
+        self.splhi();
+        self.machine.cpu(self.id()).online = false;
+        shootdown::offline(self);
+    }
+
     /// vmap, with the ledger told what came of it.
     pub fn vmap(&self, pa: u32, size: u32) -> Result<u32, VmapError> {
-        let va = vmap::vmap(self, pa, size)?;
+        self.machine.ledger().common_mut().mapping(pa, size);
+        let va = match vmap::vmap(self, pa, size) {
+            Ok(va) => va,
+            Err(error) => {
+                self.machine.ledger().common_mut().refused(pa, size);
+                return Err(error);
+            }
+        };
         let overlap = self.machine.ledger().mapped(va, pa, size);
         if let Some(overlap) = overlap {
+            // vunmap gives addresses back one by one before it returns: as soon as no CPU can reach
+            // the old memory, and no sooner.
+            let reached = if overlap.torn { self.machine.reaches_gone() } else { None };
+            let how = match reached {
+                Some((n, stale, _)) => format!(", and cpu {n} may use {stale}"),
+                None if overlap.torn => {
+                    audit::after_unmap(&self.machine);
+                    return Ok(va);
+                }
+                None => String::new(),
+            };
             oracle::broken(
                 Property::V2,
-                &format!("vmap on cpu {} returned {va:#x}, which is {overlap}", self.id()),
+                &format!("vmap on cpu {} returned {va:#x}; {overlap}{how}", self.id()),
             );
         }
         Ok(va)
@@ -92,8 +116,9 @@ impl<V: Variant> Cpu<V> {
     /// memory type.
     pub fn patwc(&self, va: u32, size: u32) {
         let combining = self.machine.ledger().combining(va, size);
-        assert!(patwc::patwc(self, va, size), "the model's processor has a page attribute table");
-        self.machine.ledger().combined(combining);
+        let done = patwc::patwc(self, va, size);
+        assert_eq!(done, self.machine.can(Feature::Pat), "patwc needs a page attribute table");
+        self.machine.ledger().combined(combining, done);
         self.speculate(va);
         self.machine.expect_unreachable("patwc");
     }
@@ -116,26 +141,28 @@ impl<V: Variant> Cpu<V> {
 impl<V: Variant> super::Machine<V> {
     /// No TLB may hold what is gone.
     fn expect_unreachable(&self, who: &str) {
-        for n in 0..self.config.cpus {
-            // Before or after that CPU's next flush: the explorer tries both.
-            self.flushes[n].fetch_add(0);
-            let ledger = self.ledger();
-            let cpu = self.cpu(n);
-            if !cpu.online {
-                continue;
-            }
-            let stale = cpu.tlb.all().find_map(|translation| {
-                ledger.fault(&translation).map(|fault| (translation, fault))
-            });
-            drop((cpu, ledger));
-            if let Some((translation, (property, _))) = stale {
-                let how = self.how_reached(n, translation.va);
-                oracle::broken(
-                    property,
-                    &format!("{who} has returned, and cpu {n} may use {translation} ({how})"),
-                );
-            }
+        if let Some((n, stale, property)) = self.reaches_gone() {
+            let how = self.how_reached(n, stale.va);
+            oracle::broken(
+                property,
+                &format!("{who} has returned, and cpu {n} may use {stale} ({how})"),
+            );
         }
         audit::after_unmap(self);
+    }
+
+    /// A CPU that has cached what it may not use, if there is one.
+    fn reaches_gone(&self) -> Option<(usize, Translation, Property)> {
+        (0..self.config.cpus).find_map(|n| {
+            // Before or after that CPU's next flush: the explorer tries both.
+            self.flushes[n].fetch_add(0);
+            if !self.cpu(n).online {
+                return None;
+            }
+            self.tlb(n).into_iter().find_map(|translation| {
+                let (property, _) = self.vmap_fault(&translation)?;
+                Some((n, translation, property))
+            })
+        })
     }
 }

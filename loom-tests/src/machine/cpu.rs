@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use mmu386::arch::{Arch, Feature, Owned, Spl, WordName};
-use mmu386::entry::Entry;
+use mmu386::entry::{Entry, PTEGLOBAL, PTESIZE};
 use mmu386::event::Event;
 use mmu386::gdt::{Descriptors, Selector};
 use mmu386::layout::{BY2PG, Frame, Geometry};
@@ -16,7 +16,7 @@ use mmu386::state::{Mach, Page, Proc, System};
 use mmu386::variant::Variant;
 
 use super::frames::{PAGES, TEXT, mach_page, private_of};
-use super::{Fault, GEOMETRY, Machine};
+use super::{Fault, GEOMETRY, Machine, POOL};
 use crate::counterexample::Op;
 use crate::engine::{self, Access, Choice, OwnedCell, Sharing, Word, explorer, fence};
 use crate::oracle::{self, Property};
@@ -119,11 +119,27 @@ impl<V: Variant> Cpu<V> {
         }
     }
 
+    /// A bit that the processor does not know would be ignored, or reserved: a defect of the code.
+    fn expect_known_bits(&self, word: &Word) {
+        let WordName::Entry(..) = word.name() else { return };
+        let entry = Entry(word.now());
+        for (bit, feature) in [(PTESIZE, Feature::Pse), (PTEGLOBAL, Feature::Pge)] {
+            let known = self.has(feature) || (bit == PTESIZE && self.has(Feature::Pat));
+            assert!(
+                known || !entry.valid() || entry.0 & bit == 0,
+                "cpu{}: entry {:#x} has a bit that the processor does not know",
+                self.id(),
+                entry.0
+            );
+        }
+    }
+
     /// A store was made, which is in memory already if there is an old value.
     fn stored(&self, word: &Word, old: Option<u32>) {
         self.does_something();
         if let Some(old) = old {
-            self.machine.overwritten(word, old);
+            self.expect_known_bits(word);
+            self.machine.changed(word, old);
         }
     }
 
@@ -150,6 +166,7 @@ impl<V: Variant> Arch for Cpu<V> {
     type Owned<T: Copy + 'static> = OwnedCell<T>;
 
     const GEOMETRY: Geometry = GEOMETRY;
+    const PDBPOOL_MAX: u32 = POOL;
 
     fn word(name: WordName, value: u32) -> Word {
         Word::new(name, value, Sharing::Shared)
@@ -284,6 +301,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn invlpg(&self, va: u32) {
+        assert!(self.has(Feature::Invlpg), "cpu{}: INVLPG is no instruction here", self.id());
         self.flushes();
         self.note(Op::Invlpg(va));
         if !self.faulty(Fault::InvlpgKeepsTlb) {
@@ -292,16 +310,18 @@ impl<V: Variant> Arch for Cpu<V> {
         fence();
     }
 
-    fn has(&self, _feature: Feature) -> bool {
-        true
+    fn has(&self, feature: Feature) -> bool {
+        self.machine.can(feature)
     }
 
     fn rdmsr(&self, msr: u32) -> Option<u64> {
-        (msr == IA32_PAT).then(|| self.machine.cpu(self.id()).registers.pat)
+        let known = msr == IA32_PAT && self.has(Feature::Pat);
+        known.then(|| self.machine.cpu(self.id()).registers.pat)
     }
 
     fn wrmsr(&self, msr: u32, value: u64) {
-        assert_eq!(msr, IA32_PAT, "cpu{}: no such MSR", self.id());
+        let known = msr == IA32_PAT && self.has(Feature::Pat);
+        assert!(known, "cpu{}: no such MSR", self.id());
         self.machine.cpu(self.id()).registers.pat = value;
     }
 
@@ -359,6 +379,7 @@ impl<V: Variant> Arch for Cpu<V> {
         self.sleep_and_wake(false);
         self.machine.palloc.pass();
         let page = self.machine.memory.page();
+        self.machine.not_walked(page);
         explorer::observe(page.pa());
         self.page(page).refs.set(1);
         page

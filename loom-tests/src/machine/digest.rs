@@ -2,6 +2,7 @@
 //! store that reaches memory does to TLBs.
 
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::Ordering::Relaxed;
 
 use mmu386::variant::Variant;
 
@@ -30,13 +31,16 @@ impl<V: Variant> Host for Machine<V> {
             self.cpu(n).hash(&mut state);
         }
         self.memory.hash(&mut state);
+        for walked in &self.walked {
+            walked.load(Relaxed).hash(&mut state);
+        }
         self.ledger().hash(&mut state);
         self.held().hash(&mut state);
         self.freed_ldts.lock().expect("no panic while it is held").hash(&mut state);
     }
 
-    fn overwritten(&self, word: &Word, old: u32) {
-        self.overwritten(word, old);
+    fn changed(&self, word: &Word, old: u32) {
+        self.changed(word, old);
     }
 
     fn ended(&self) {

@@ -1,5 +1,6 @@
 //! What models and oracles may look at, without being part of the execution.
 
+use mmu386::arch::{Arch, Feature};
 use mmu386::entry::{Entry, PTEGLOBAL, PTEVALID, PTEWRITE};
 use mmu386::layout::{BY2PG, Frame};
 use mmu386::pagerefs::Holder;
@@ -61,6 +62,11 @@ pub struct SeenPage {
 }
 
 impl<V: Variant> Machine<V> {
+    /// Whether the processors have a feature.
+    pub fn can(&self, feature: Feature) -> bool {
+        !self.config.lacks.contains(&feature)
+    }
+
     /// CPU `n`.
     pub fn see_cpu(&self, n: usize) -> SeenCpu {
         let mach = &self.machs[n];
@@ -230,7 +236,8 @@ impl<V: Variant> Cpu<V> {
     /// are through mmuinit in models of other things.
     pub fn memory_is_as_mmuinit_leaves_it(&self) -> bool {
         let n = self.id();
-        let bits = PTEGLOBAL | PTEVALID;
+        let global = if self.has(Feature::Pge) { PTEGLOBAL } else { 0 };
+        let bits = global | PTEVALID;
         let private = (0..GEOMETRY.entries()).map(|index| {
             let is_mach = index == GEOMETRY.ptx(GEOMETRY.mach);
             let shown = if is_mach { mach_page(n) } else { frame(index) };
@@ -264,5 +271,7 @@ impl<V: Variant> Cpu<V> {
             let named = if table { private_table(n) } else { Entry(from.now()).frame() };
             copy(from, to, named.pa() | from.now() & (BY2PG - 1));
         }
+        // It starts with these loaded, and nothing cached of before.
+        self.machine.walk_everywhere(n);
     }
 }

@@ -35,8 +35,9 @@ impl Hash for Memory {
 impl Memory {
     /// Memory with a page directory and a private page table for each CPU. `ready` CPUs have theirs
     /// as mmuinit leaves them; the others as the boot code does. With `garbage`, pages from newpage
-    /// hold what a walker would take for user mappings.
-    pub fn new(cpus: usize, ready: usize, pages: Pages, garbage: bool) -> Self {
+    /// hold what a walker would take for user mappings; with `global`, mmuinit makes the kernel's
+    /// mappings global.
+    pub fn new(cpus: usize, ready: usize, pages: Pages, garbage: bool, global: bool) -> Self {
         let mut free: Vec<Frame> = (PAGES..FRAMES).rev().map(frame).collect();
         if pages == Pages::AboveTheWindow {
             free.rotate_left(FRAMES - HIGH);
@@ -48,16 +49,16 @@ impl Memory {
             leftover: if garbage { device(7) | PTEUSER | PTEVALID } else { 0 },
         };
         for n in 0..cpus {
-            memory.directory(n, n < ready);
-            memory.private(n, n < ready);
+            let global = if global && n < ready { PTEGLOBAL } else { 0 };
+            memory.directory(n, n < ready, global);
+            memory.private(n, n < ready, global);
         }
         memory
     }
 
     /// VMAP entries of the master are everybody's; all else in a CPU's own page directory is that
     /// CPU's.
-    fn directory(&self, n: usize, ready: bool) {
-        let global = if ready { PTEGLOBAL } else { 0 };
+    fn directory(&self, n: usize, ready: bool, global: u32) {
         let vmap = GEOMETRY.vmap..GEOMETRY.vmap + GEOMETRY.vmap_slots;
         self.fill(mach_pdb(n), |index| {
             let value = if index == GEOMETRY.kzero {
@@ -72,8 +73,7 @@ impl Memory {
         });
     }
 
-    fn private(&self, n: usize, ready: bool) {
-        let global = if ready { PTEGLOBAL } else { 0 };
+    fn private(&self, n: usize, ready: bool, global: u32) {
         self.fill(private_table(n), |index| {
             let shown =
                 if index == GEOMETRY.ptx(GEOMETRY.mach) { mach_page(n) } else { frame(index) };

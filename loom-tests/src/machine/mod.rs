@@ -23,10 +23,10 @@ pub use tlb::Translation;
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::{Mutex, MutexGuard};
 
-use mmu386::arch::{Arch, WordName};
+use mmu386::arch::{Arch, Feature, WordName};
 use mmu386::gdt::{Descriptors, Selector};
 use mmu386::layout::{BY2PG, Frame, Geometry};
 use mmu386::state::{Mach, Page, Proc, System};
@@ -52,6 +52,9 @@ pub const GEOMETRY: Geometry = Geometry {
     tmp: 2 * BY2PG,
     mach: 3 * BY2PG,
 };
+
+/// Most page directories of a pool: the second one overflows it.
+pub const POOL: u32 = 1;
 
 /// A defect of the machine, put in to show that a model can fail. Each is what deleting or weakening
 /// one kind of instruction everywhere in the core would do, or the kernel around it.
@@ -94,6 +97,8 @@ pub struct Config {
     /// Where C4 is not repaired, newpage gives cleared pages, so that C4 does not strike before what
     /// the model is about.
     pub spare_c4: bool,
+    /// What the processors cannot do.
+    pub lacks: &'static [Feature],
     /// CPUs that are through mmuinit before the first step. The others are as their boot code leaves
     /// them.
     pub ready: usize,
@@ -102,7 +107,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// All CPUs up, waits that rest, pages in the window, C4 spared.
+    /// All CPUs up, waits that rest, pages in the window, C4 spared, processors that can do all.
     pub fn new(cpus: usize, procs: usize) -> Self {
         Self {
             cpus,
@@ -110,6 +115,7 @@ impl Config {
             wait: Wait::Park,
             pages: Pages::InTheWindow,
             spare_c4: true,
+            lacks: &[],
             ready: cpus,
             online: cpus,
         }
@@ -154,6 +160,8 @@ pub struct Machine<V: Variant> {
     /// Records of the frames from [`frames::PAGES`] on.
     pages: Vec<Page<Cpu<V>>>,
     memory: Memory,
+    /// Per frame, the CPUs that could walk through it since newpage gave it, a bit each.
+    walked: Vec<AtomicU32>,
     cpus: Vec<Mutex<CpuState>>,
     /// A shootdown IPI is pending.
     ipi: Vec<Word>,
@@ -242,7 +250,8 @@ impl<V: Variant> Machine<V> {
     pub fn boot(config: Config) -> Booted<V> {
         learnt::set_up_from_here();
         let garbage = !config.spare_c4 || V::FIXES.has(Fixes::C4);
-        let memory = Memory::new(config.cpus, config.ready, config.pages, garbage);
+        let global = !config.lacks.contains(&Feature::Pge);
+        let memory = Memory::new(config.cpus, config.ready, config.pages, garbage, global);
         let word = |what, n, value| Word::new(WordName::Other(what, n), value, Sharing::Shared);
         let hint = |what, n, value| Word::new(WordName::Other(what, n), value, Sharing::Hint);
         let machine = Rc::new(Self {
@@ -254,6 +263,7 @@ impl<V: Variant> Machine<V> {
             system: System::new(),
             pages: (frames::PAGES..frames::FRAMES).map(|_| Page::new()).collect(),
             memory,
+            walked: (0..frames::FRAMES).map(|_| AtomicU32::new(0)).collect(),
             cpus: (0..config.cpus)
                 .map(|n| {
                     Mutex::new(CpuState {
@@ -285,6 +295,9 @@ impl<V: Variant> Machine<V> {
         for n in 0..config.ready {
             machine.cpu(n).registers.pat = PAT_AFTER_MMUINIT;
         }
+        for n in 0..config.cpus {
+            machine.walk_everywhere(n);
+        }
         for n in 0..config.online {
             let cpu = Cpu::new(machine.clone(), n);
             cpu.go_online();
@@ -307,7 +320,13 @@ impl<V: Variant> Machine<V> {
         let pdb = role_of(cpu.cr3).unwrap_or_else(|| "an unknown frame".into());
         let runs = cpu.up.map_or("idle".into(), |p| format!("runs process {p}"));
         let level = if cpu.lo { "on" } else { "off" };
-        format!("cpu {n}: {runs}, interrupts {level}, CR3 = {pdb}, TLB may hold {}", cpu.tlb)
+        drop(cpu);
+        let cached = self.tlb(n).into_iter().filter(|held| {
+            held.va < GEOMETRY.vmap_end() || self.walk_now(n, held.va) != Some(*held)
+        });
+        let cached: Vec<String> = cached.map(|held| held.to_string()).collect();
+        let cached = if cached.is_empty() { "nothing of note".into() } else { cached.join(", ") };
+        format!("cpu {n}: {runs}, interrupts {level}, CR3 = {pdb}, TLB may hold {cached}")
     }
 }
 

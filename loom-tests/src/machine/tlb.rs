@@ -1,13 +1,15 @@
 //! What a CPU may have cached.
 //!
 //! A TLB may hold any translation that could be walked at any moment since it was last flushed, and
-//! no program can tell which \[M3\]. More entries never make a program right, so the worst TLB is the
-//! one that holds them all; the model has that one, and needs no choice to get there.
+//! beside it any directory entry that named a page table, through which it may walk after the entry
+//! has gone; no program can tell which \[M3\]. More entries never make a program right, so the worst
+//! TLB is the one that holds them all; the model has that one, and needs no choice to get there.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use mmu386::entry::{Entry, PTEGLOBAL, PTEPAT, PTEPATLARGE, PTEUNCACHED, PTEUSER, PTEWRITE, PTEWT};
-use mmu386::layout::BY2PG;
+use mmu386::layout::{BY2PG, Frame};
 
 /// The first byte of an address's page.
 pub fn page_of(address: u32) -> u32 {
@@ -74,9 +76,14 @@ impl fmt::Display for Translation {
     }
 }
 
-/// The translations that a CPU may use.
-#[derive(Default, Hash)]
-pub struct Tlb(Vec<Translation>);
+/// All that a CPU may use without a look at memory: translations, and upper levels of walks. Plain
+/// data in one order, so that two machines in the same state compare as the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Tlb {
+    pages: BTreeSet<Translation>,
+    /// Directory entries that named page tables, by their index.
+    upper: BTreeSet<(usize, u32)>,
+}
 
 impl Tlb {
     /// The translations of a page.
@@ -87,39 +94,89 @@ impl Tlb {
 
     /// All translations.
     pub fn all(&self) -> impl Iterator<Item = Translation> {
-        self.0.iter().copied()
+        self.pages.iter().copied()
+    }
+
+    /// The indices and values of directory entries through which the CPU may walk to a page table,
+    /// whatever the directory holds now.
+    pub fn ways_to(&self, table: Frame) -> impl Iterator<Item = (usize, Entry)> {
+        let entries = self.upper.iter().map(|&(slot, pde)| (slot, Entry(pde)));
+        entries.filter(move |(_, pde)| pde.frame() == table)
     }
 
     /// The CPU may have this from here on. Returns whether it had it before.
     pub fn add(&mut self, translation: Translation) -> bool {
-        let had = self.0.contains(&translation);
-        if !had {
-            // In order, so that the same set is the same state.
-            let place = self.0.partition_point(|other| *other < translation);
-            self.0.insert(place, translation);
-        }
-        had
+        !self.pages.insert(translation)
     }
 
-    /// CR3 was loaded.
+    /// The CPU may walk through this directory entry from here on.
+    pub fn add_upper(&mut self, slot: usize, pde: Entry) {
+        self.upper.insert((slot, pde.0));
+    }
+
+    /// CR3 was loaded: all goes but for global translations.
     pub fn drop_all_but_global(&mut self) {
-        self.0.retain(|translation| translation.global);
+        self.pages.retain(|translation| translation.global);
+        self.upper.clear();
     }
 
-    /// INVLPG.
+    /// INVLPG: the page's translations go, and all upper levels, of whatever address (Intel SDM vol. 3,
+    /// 4.10.4.1).
     pub fn drop_page(&mut self, va: u32) {
-        self.0.retain(|translation| translation.va != page_of(va));
+        self.pages.retain(|translation| translation.va != page_of(va));
+        self.upper.clear();
     }
 }
 
-impl fmt::Display for Tlb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("nothing that could be stale");
+#[cfg(test)]
+mod tests {
+    use mmu386::entry::PTEVALID;
+
+    use super::*;
+
+    const TABLE: Frame = Frame::containing(0x5000);
+    const PDE: Entry = Entry(0x5000 | PTEUSER | PTEWRITE | PTEVALID);
+
+    fn full() -> Tlb {
+        let mut tlb = Tlb::default();
+        tlb.add_upper(1, PDE);
+        for (va, flags) in [(0x8000, 0), (0x9000, 0), (0xA000, PTEGLOBAL)] {
+            let pte = Entry(0x10_0000 | flags | PTEVALID);
+            assert!(!tlb.add(Translation::small(va, PDE, pte)));
+            assert!(tlb.add(Translation::small(va, PDE, pte)), "it has it already");
         }
-        for (i, translation) in self.0.iter().enumerate() {
-            write!(f, "{}{translation}", if i == 0 { "" } else { ", " })?;
+        tlb
+    }
+
+    fn pages(tlb: &Tlb) -> Vec<u32> {
+        tlb.all().map(|translation| translation.va).collect()
+    }
+
+    /// Intel SDM vol. 3, 4.10.4.1.
+    #[test]
+    fn a_cr3_load_leaves_global_translations_alone() {
+        let mut tlb = full();
+        assert!(tlb.ways_to(TABLE).eq([(1, PDE)]));
+        tlb.drop_all_but_global();
+        assert_eq!(pages(&tlb), [0xA000]);
+        assert_eq!(tlb.ways_to(TABLE).count(), 0);
+    }
+
+    #[test]
+    fn invlpg_drops_a_page_global_or_not_and_all_upper_levels() {
+        let mut tlb = full();
+        tlb.drop_page(0xA123);
+        assert_eq!(pages(&tlb), [0x8000, 0x9000]);
+        assert_eq!(tlb.ways_to(TABLE).count(), 0, "of other pages, too");
+    }
+
+    #[test]
+    fn the_order_of_fills_leaves_no_trace() {
+        let mut other = Tlb::default();
+        for translation in full().all().collect::<Vec<_>>().into_iter().rev() {
+            other.add(translation);
         }
-        Ok(())
+        other.add_upper(1, PDE);
+        assert_eq!(other, full());
     }
 }

@@ -83,6 +83,11 @@ impl<V: Variant> Cpu<V> {
         self.gone.set(true);
     }
 
+    /// The CPU, which has gone offline, stays so.
+    pub fn stay_offline(&self) {
+        self.gone.set(true);
+    }
+
     /// The process leaves its CPU in set-up, and waits for one.
     pub fn stop(&self) {
         self.leave();
@@ -144,21 +149,24 @@ impl<V: Variant> Machine<V> {
 
     /// A page is about to be given back.
     pub(super) fn expect_nobody_reaches(&self, frame: Frame) {
+        let held = self.held().contains(&frame);
         for n in 0..self.config.cpus {
-            if self.walks_through(n, frame) {
+            if held || self.has_walked(n, frame) {
+                // Before or after that CPU's next flush: the explorer tries both.
+                self.flushes[n].fetch_add(0);
+            }
+            if let Some(how) = self.walks_through(n, frame) {
                 let pa = frame.pa();
                 oracle::broken(
                     Property::P1,
-                    &format!("page {pa:#x} is given back while cpu {n} walks through it"),
+                    &format!("page {pa:#x} is given back while cpu {n} {how}"),
                 );
             }
         }
         self.ledger().common_mut().freed(frame.pa());
-        let before = self.held().len();
         self.held().retain(|page| *page != frame);
-        if self.held().len() != before {
+        if held {
             for n in 0..self.config.cpus {
-                self.flushes[n].fetch_add(0);
                 self.expect_not_reached(n, frame);
             }
         }

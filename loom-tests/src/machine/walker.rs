@@ -1,5 +1,7 @@
 //! What fills a TLB: walks, and entries that change under a walker.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use mmu386::arch::{Arch, WordName};
 use mmu386::entry::Entry;
 use mmu386::layout::{BY2PG, Frame};
@@ -18,7 +20,9 @@ impl<V: Variant> Machine<V> {
         if self.cpu(n).tlb.add(translation) {
             return;
         }
-        self.log.push(n, Op::Fill(translation));
+        if translation.va < GEOMETRY.vmap_end() {
+            self.log.push(n, Op::Fill(translation));
+        }
         self.judge(n, translation, "walks");
     }
 
@@ -27,7 +31,7 @@ impl<V: Variant> Machine<V> {
         let Translation { va, pa, .. } = translation;
         let fault = if GEOMETRY.in_vmap(va) {
             // What a CPU has cached before it is online goes as it comes online, or is found then.
-            if self.cpu(n).online { self.ledger().fault(&translation) } else { None }
+            if self.cpu(n).online { self.vmap_fault(&translation) } else { None }
         } else if GEOMETRY.in_user(va) {
             self.user_fault(n, va, pa)
         } else {
@@ -65,7 +69,11 @@ impl<V: Variant> Machine<V> {
     /// The translation of a page by the directory that CPU `n` has loaded, as memory is now.
     pub(super) fn walk_now(&self, n: usize, va: u32) -> Option<Translation> {
         let cr3 = self.cpu(n).cr3;
-        let pde = Entry(self.memory.entry(cr3, GEOMETRY.pdx(va)).now());
+        self.walk_from(Entry(self.memory.entry(cr3, GEOMETRY.pdx(va)).now()), va)
+    }
+
+    /// The translation of a page by a directory entry, as memory is now.
+    fn walk_from(&self, pde: Entry, va: u32) -> Option<Translation> {
         if pde.large() {
             return Some(Translation::large(va, pde, va % GEOMETRY.large_page()));
         }
@@ -76,59 +84,78 @@ impl<V: Variant> Machine<V> {
         pte.valid().then(|| Translation::small(va, pde, pte))
     }
 
-    /// An entry of a table is about to lose the value `old`: whoever could walk it until now may
-    /// have done so \[M4\].
-    pub(super) fn overwritten(&self, word: &Word, old: u32) {
+    /// What is wrong with a translation of a page in VMAP, if no CPU may use it. vmap makes an entry
+    /// first and returns then.
+    pub(super) fn vmap_fault(&self, translation: &Translation) -> Option<(Property, &'static str)> {
+        let Translation { va, pa, .. } = *translation;
+        let ledger = self.ledger();
+        let on_its_way = || ledger.common().is_asked(pa) && self.mapped_to(va) == Some(pa);
+        ledger.fault(translation).filter(|_| !on_its_way())
+    }
+
+    /// What the master maps a page of VMAP to.
+    fn mapped_to(&self, va: u32) -> Option<u32> {
+        let pde = Entry(self.memory.entry(mach_pdb(0), GEOMETRY.pdx(va)).now());
+        self.walk_from(pde, va).map(|walked| walked.pa)
+    }
+
+    /// An entry of a table has got a value. Every CPU that can walk to it may do so at once: by the
+    /// directory that it has loaded, or by an upper level that it has cached, whether the directory
+    /// still has that or not \[M4\].
+    pub(super) fn changed(&self, word: &Word, old: u32) {
         let WordName::Entry(table, index) = word.name() else { return };
-        let old = Entry(old);
-        if !old.valid() || old.0 == word.now() {
+        let new = Entry(word.now());
+        if !new.valid() || new.0 == old {
             return;
         }
         for n in 0..self.config.cpus {
-            let cr3 = self.cpu(n).cr3;
-            if cr3 == table {
-                self.directory_entry_lost(n, index, old);
+            if self.cpu(n).cr3 == table {
+                self.walk_slot(n, index, new);
             }
-            for slot in 0..GEOMETRY.entries() {
-                let pde = Entry(self.memory.entry(cr3, slot).now());
+            let ways: Vec<(usize, Entry)> = self.cpu(n).tlb.ways_to(table).collect();
+            for (slot, pde) in ways {
                 let va = GEOMETRY.base(slot) + index as u32 * BY2PG;
-                if pde.table()
-                    && pde.frame() == table
-                    && (GEOMETRY.in_vmap(va) || self.of_interest(va))
-                {
-                    self.fill(n, Translation::small(va, pde, old));
+                if self.of_interest(va) {
+                    self.fill(n, Translation::small(va, pde, new));
                 }
             }
         }
     }
 
-    /// The directory that CPU `n` has loaded has lost an entry, and with it all that it led to.
-    fn directory_entry_lost(&self, n: usize, index: usize, old: Entry) {
-        for second in 0..GEOMETRY.entries() {
-            let va = GEOMETRY.base(index) + second as u32 * BY2PG;
-            if index == GEOMETRY.vpt || !self.of_interest(va) {
-                continue;
-            }
-            if old.large() {
-                self.fill(n, Translation::large(va, old, second as u32 * BY2PG));
-            } else if let Some(pte) = self.memory.look(old.frame(), second)
-                && Entry(pte.now()).valid()
+    /// CPU `n` caches all that it can walk by the directory that it has loaded.
+    pub(super) fn walk_everywhere(&self, n: usize) {
+        let cr3 = self.cpu(n).cr3;
+        self.walks(n, cr3);
+        for slot in 0..GEOMETRY.entries() {
+            self.walk_slot(n, slot, Entry(self.memory.entry(cr3, slot).now()));
+        }
+    }
+
+    /// CPU `n` caches a directory entry and all that it leads to.
+    fn walk_slot(&self, n: usize, slot: usize, pde: Entry) {
+        if !pde.valid() {
+            return;
+        }
+        if pde.table() {
+            self.cpu(n).tlb.add_upper(slot, pde);
+            self.walks(n, pde.frame());
+        }
+        for second in 0..GEOMETRY.entries() as u32 {
+            let va = GEOMETRY.base(slot) + second * BY2PG;
+            if self.of_interest(va)
+                && let Some(walked) = self.walk_from(pde, va)
             {
-                self.fill(n, Translation::small(va, old, Entry(pte.now())));
+                self.fill(n, walked);
             }
         }
     }
 
-    /// Whether the translations of a page can go stale: those of VMAP that was never given out, and
-    /// those of the window, cannot.
+    /// Whether the translations of a page can go stale: those of the window cannot, and MACHADDR's
+    /// are judged by themselves \[M6\].
     fn of_interest(&self, va: u32) -> bool {
-        if GEOMETRY.in_vmap(va) {
-            self.ledger().common().edges().any(|page| page == va)
-        } else if GEOMETRY.pdx(va) == GEOMETRY.kzero {
-            va == GEOMETRY.tmpaddr() || TEXT.contains(&GEOMETRY.ptx(va))
-        } else {
-            true
-        }
+        GEOMETRY.pdx(va) < GEOMETRY.kzero
+            || va == GEOMETRY.tmpaddr()
+            || (GEOMETRY.pdx(va) == GEOMETRY.kzero && TEXT.contains(&GEOMETRY.ptx(va)))
     }
 
     /// Why user mode must not reach a page on CPU `n`, if it must not.
@@ -162,14 +189,31 @@ impl<V: Variant> Machine<V> {
         }
     }
 
-    /// Whether some entry of a loaded directory leads to the frame as a page table.
-    pub(super) fn walks_through(&self, n: usize, frame: Frame) -> bool {
-        let cr3 = self.cpu(n).cr3;
-        cr3 == frame
-            || (0..GEOMETRY.entries()).any(|slot| {
-                let pde = Entry(self.memory.entry(cr3, slot).now());
-                slot != GEOMETRY.vpt && pde.table() && pde.frame() == frame
-            })
+    /// CPU `n` can walk through the frame.
+    fn walks(&self, n: usize, frame: Frame) {
+        self.walked[frame.number()].fetch_or(1 << n, Relaxed);
+    }
+
+    /// The frame is a new page, which nobody has walked through.
+    pub(super) fn not_walked(&self, page: Frame) {
+        self.walked[page.number()].store(0, Relaxed);
+    }
+
+    /// Whether CPU `n` could walk through the frame since it was a new page.
+    pub(super) fn has_walked(&self, n: usize, page: Frame) -> bool {
+        self.walked[page.number()].load(Relaxed) & 1 << n != 0
+    }
+
+    /// How CPU `n` could walk through the frame, as a page directory or as a page table, if it could.
+    pub(super) fn walks_through(&self, n: usize, frame: Frame) -> Option<&'static str> {
+        let cpu = self.cpu(n);
+        if cpu.cr3 == frame {
+            return Some("has it loaded");
+        }
+        if cpu.tlb.ways_to(frame).any(|(slot, _)| slot != GEOMETRY.vpt) {
+            return Some("has cached a way to it");
+        }
+        None
     }
 }
 
@@ -180,34 +224,42 @@ impl<V: Variant> Cpu<V> {
         if !self.faulty(super::Fault::Cr3KeepsTlb) {
             machine.cpu(self.id()).tlb.drop_all_but_global();
         }
-        self.refilled();
-    }
-
-    /// Drops what INVLPG drops. It leaves the translations of other pages as they are.
-    pub(super) fn flush_page(&self, va: u32) {
-        self.machine.cpu(self.id()).tlb.drop_page(va);
-        if GEOMETRY.in_vmap(va) {
-            self.refilled();
-        } else if GEOMETRY.in_user(va) {
-            self.machine.flushes[self.id()].fetch_add(1);
+        machine.walk_everywhere(self.id());
+        self.flushed();
+        if engine::explored() {
+            return;
         }
-    }
-
-    fn refilled(&self) {
-        let machine = &self.machine;
-        machine.flushes[self.id()].fetch_add(1);
         let pages: Vec<u32> = machine.ledger().common().edges().collect();
         for va in pages {
             self.speculate(va);
         }
     }
 
-    /// Walks to a page of VMAP as a speculative access would: silently.
+    /// Drops what INVLPG drops, and walks again. It leaves the translations of other pages as they
+    /// are.
+    pub(super) fn flush_page(&self, va: u32) {
+        self.machine.cpu(self.id()).tlb.drop_page(va);
+        self.machine.walk_everywhere(self.id());
+        self.flushed();
+        if GEOMETRY.in_vmap(va) {
+            self.speculate(va);
+        }
+    }
+
+    /// Whoever looks at what this CPU has cached does so before or after the flush.
+    fn flushed(&self) {
+        self.machine.flushes[self.id()].fetch_add(1);
+    }
+
+    /// Walks to a page of VMAP as a speculative access would: silently. What it loads are accesses
+    /// in the explorer's eyes, so that it tries them before and after the stores of others.
     pub(super) fn speculate(&self, va: u32) {
-        let pde = Entry(self.walk_load(self.machine.memory.entry(self.getcr3(), GEOMETRY.pdx(va))));
+        let slot = GEOMETRY.pdx(va);
+        let pde = Entry(self.walk_load(self.machine.memory.entry(self.getcr3(), slot)));
         if pde.large() {
             self.machine.fill(self.id(), Translation::large(va, pde, va % GEOMETRY.large_page()));
         } else if pde.table() {
+            self.machine.cpu(self.id()).tlb.add_upper(slot, pde);
             let pte = self.machine.memory.entry(pde.frame(), GEOMETRY.ptx(va));
             let pte = Entry(self.walk_load(pte));
             if pte.valid() {

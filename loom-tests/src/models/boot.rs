@@ -1,19 +1,24 @@
-//! CPUs that come up: mmuinit, and taking part in shootdowns.
+//! CPUs that come up and go: mmuinit, and taking part in shootdowns.
 
-use mmu386::arch::{Arch, WordName};
+use mmu386::arch::{Arch, Feature, WordName};
 use mmu386::gdt::{GDT, LDTSEG, NGDT, PROCSEG0, Segdesc, Selector, TSSSEG};
 use mmu386::init::mmuinit;
 use mmu386::kaddr::{cankaddr, kaddr, paddr};
 use mmu386::layout::BY2PG;
 use mmu386::variant::Variant;
 
-use super::handshake::STALE;
+use super::handshake::{NO_FLUSH, STALE, STALE_IDLE, machine, page_in_use};
 use super::{Break, Model, Mutant, for_variant};
 use crate::engine::{Sharing, Word};
-use crate::machine::{Config, Cpu, GEOMETRY, IDLE_STACK, Machine, Script, device};
-use crate::oracle::Property::{R1, V1};
+use crate::machine::{
+    Booted, Config, Cpu, Fault, GEOMETRY, IDLE_STACK, Machine, Pages, Script, Wait, device,
+};
+use crate::oracle::Property::{R1, T1, V1};
 use crate::oracle::broken;
 
+/// What a 386 cannot do.
+pub(super) const OLD: &[Feature] = &[Feature::Invlpg, Feature::Pse, Feature::Pge, Feature::Pat];
+const STALE_TMP: Break = Break::new(T1, "may still use");
 const WRITABLE: Break = Break::new(R1, "can still write");
 
 pub(super) fn models() -> Vec<Model> {
@@ -32,6 +37,31 @@ pub(super) fn models() -> Vec<Model> {
             body: for_variant!(boot),
         },
         Model {
+            name: "boot-old-processors",
+            property: R1,
+            hazard: "-",
+            cpus: 2,
+            about: "The same on processors without INVLPG, large pages, global pages and page attributes.",
+            seed: None,
+            upstream: None,
+            mutants: &[Mutant::On(Fault::Cr3KeepsTlb, WRITABLE)],
+            bounds: [Some(4), Some(3)],
+            body: for_variant!(boot_old_processors),
+        },
+        Model {
+            name: "global-in-use",
+            property: T1,
+            hazard: "-",
+            cpus: 1,
+            about: "A CPU makes the kernel's mappings global, and runs a process whose pages it has to reach \
+                    at TMPADDR, which was global, too.",
+            seed: None,
+            upstream: None,
+            mutants: &[Mutant::On(Fault::InvlpgKeepsTlb, STALE_TMP)],
+            bounds: [None, None],
+            body: for_variant!(global_in_use),
+        },
+        Model {
             name: "coming-online",
             property: V1,
             hazard: "A7",
@@ -43,6 +73,44 @@ pub(super) fn models() -> Vec<Model> {
             mutants: &[Mutant::Without("a7", STALE)],
             bounds: [Some(3), None],
             body: for_variant!(coming_online),
+        },
+        Model {
+            name: "going-offline",
+            property: V1,
+            hazard: "A2",
+            cpus: 2,
+            about: "One CPU unmaps a page; an idle CPU, whose interrupt handlers use it, goes offline.",
+            seed: Some(STALE_IDLE),
+            upstream: Some(STALE_IDLE),
+            mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
+            bounds: [Some(3), Some(3)],
+            body: for_variant!(going_offline),
+        },
+        Model {
+            name: "offline-and-back",
+            property: V1,
+            hazard: "-",
+            cpus: 2,
+            about: "One CPU unmaps a page; an idle CPU has used it, goes offline, comes online again, and \
+                    uses it.",
+            seed: Some(STALE_IDLE),
+            upstream: Some(STALE_IDLE),
+            mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
+            bounds: [Some(3), Some(3)],
+            body: for_variant!(offline_and_back),
+        },
+        Model {
+            name: "back-after-many-requests",
+            property: V1,
+            hazard: "-",
+            cpus: 2,
+            about: "One CPU unmaps a page; another comes online again after so many requests that its old \
+                    answer looks new.",
+            seed: Some(STALE_IDLE),
+            upstream: Some(STALE_IDLE),
+            mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
+            bounds: [Some(3), Some(3)],
+            body: for_variant!(back_after_many_requests),
         },
     ]
 }
@@ -65,7 +133,8 @@ fn expect_ready<V: Variant>(cpu: &Cpu<V>) {
     expect(registers.gdt == Some((descriptors.gdt_base(), 111)), id, "GDTR");
     expect(registers.idt == Some(2047), id, "IDTR");
     expect(registers.task == Some(Selector(0x28)), id, "the task register");
-    expect(registers.pat >> 56 == 1, id, "entry 7 of the page attribute table");
+    let entry = if cpu.has(Feature::Pat) { 1 } else { 0 };
+    expect(registers.pat >> 56 == entry, id, "entry 7 of the page attribute table");
     for index in (0..NGDT).filter(|&index| index != TSSSEG) {
         expect(descriptors.gdt[index].peek() == GDT[index], id, "a descriptor");
     }
@@ -85,7 +154,15 @@ fn expect_ready<V: Variant>(cpu: &Cpu<V>) {
 }
 
 fn boot<V: Variant>() {
-    let machine = Machine::<V>::boot(Config { ready: 0, online: 0, ..Config::new(2, 0) });
+    boot_processors::<V>(&[]);
+}
+
+fn boot_old_processors<V: Variant>() {
+    boot_processors::<V>(OLD);
+}
+
+fn boot_processors<V: Variant>(lacks: &'static [Feature]) {
+    let machine = Machine::<V>::boot(Config { ready: 0, online: 0, lacks, ..Config::new(2, 0) });
     let copied = Word::new(WordName::Other("start of", 1), 0, Sharing::Shared);
     let seen = copied.clone();
     machine.start(vec![
@@ -113,6 +190,24 @@ fn boot<V: Variant>() {
     ]);
 }
 
+fn global_in_use<V: Variant>() {
+    let pages = Pages::AboveTheWindow;
+    let machine = Machine::<V>::boot(Config { ready: 0, online: 0, pages, ..Config::new(1, 1) });
+    machine.make_ready(0);
+    machine.start(vec![
+        Script::new(0, |cpu| {
+            mmuinit(cpu, IDLE_STACK);
+            cpu.go_online();
+            cpu.spllo();
+            cpu.finish();
+        }),
+        Script::ready(0, |cpu| {
+            cpu.map_user(0, device(0)).expect("nobody flushes");
+            cpu.die();
+        }),
+    ]);
+}
+
 /// The window shows what it should.
 fn expect_window<V: Variant>(cpu: &Cpu<V>) {
     let (first, end) = (GEOMETRY.kzero_base(), GEOMETRY.window);
@@ -135,4 +230,58 @@ fn coming_online<V: Variant>() {
             cpu.touch(va);
         }),
     ]);
+}
+
+/// A machine whose CPU 0 runs a process and has mapped a page; the other, idle, has used it.
+fn one_idle<V: Variant>() -> (Booted<V>, u32) {
+    let machine = machine::<V>(2, 1, Wait::Park);
+    let va = page_in_use(&machine, 2, 0);
+    (machine, va)
+}
+
+/// CPU 0 unmaps the page.
+fn unmapper<V: Variant>(va: u32) -> Script<V> {
+    Script::new(0, move |cpu| cpu.vunmap(va, BY2PG).expect("the range is whole")).ticking()
+}
+
+/// The CPU comes online again, and uses the page.
+fn come_back<V: Variant>(cpu: &Cpu<V>, va: u32) {
+    cpu.go_online();
+    cpu.spllo();
+    cpu.touch(va);
+}
+
+fn going_offline<V: Variant>() {
+    let (machine, va) = one_idle::<V>();
+    machine.start(vec![
+        unmapper(va),
+        Script::new(1, move |cpu| {
+            cpu.touch(va);
+            cpu.go_offline();
+            cpu.stay_offline();
+        })
+        .ticking(),
+    ]);
+}
+
+fn offline_and_back<V: Variant>() {
+    let (machine, va) = one_idle::<V>();
+    machine.start(vec![
+        unmapper(va),
+        Script::new(1, move |cpu| {
+            cpu.go_offline();
+            come_back(cpu, va);
+        }),
+    ]);
+}
+
+fn back_after_many_requests<V: Variant>() {
+    let (machine, va) = one_idle::<V>();
+    let cpu = machine.cpu(1);
+    cpu.go_offline();
+    // The CPUs that stayed have answered them all.
+    let cpu = machine.cpu(0);
+    cpu.fetch_add(&cpu.system().flushgen, 1 << 31);
+    cpu.store(&cpu.m().flushed, cpu.load(&cpu.system().flushgen));
+    machine.start(vec![unmapper(va), Script::new(1, move |cpu| come_back(cpu, va))]);
 }

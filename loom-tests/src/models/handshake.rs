@@ -1,22 +1,24 @@
 //! Shootdown: vunmap against CPUs that have the old translation cached.
 
-use mmu386::arch::{Arch, WordName};
+use mmu386::arch::{Arch, Spl, WordName};
 use mmu386::layout::BY2PG;
 use mmu386::lock::Lock;
 use mmu386::pool::upallocpdb;
 use mmu386::variant::Variant;
 
 use super::{Break, Model, Mutant, for_variant};
-use crate::machine::{Booted, Config, Fault, Machine, Script, Wait, device};
+use crate::machine::{Booted, Config, Cpu, Fault, Machine, Script, Wait, device};
 use crate::oracle::Property::{L1, V1};
 
-const STALE_IDLE: Break = Break::new(V1, "its TLB; the CPU is idle");
+pub(super) const STALE_IDLE: Break = Break::new(V1, "its TLB; the CPU is idle");
 pub(super) const STALE: Break = Break::new(V1, "(its TLB");
 pub(super) const OWN_FLAG: Break = Break::new(L1, "cpu 0 for MACHP(0)->flushmmu to leave 0x1");
+const SECONDS_FLAG: Break = Break::new(L1, "cpu 1 for MACHP(1)->flushmmu to leave 0x1");
+const SECONDS_ANSWER: Break = Break::new(L1, "cpu 1 for MACHP(1)->flushed to leave");
 const OWN_ANSWER: Break = Break::new(L1, "cpu 0 for MACHP(0)->flushed to leave");
 pub(super) const OTHERS_ANSWER: Break = Break::new(L1, "cpu 0 for MACHP(1)->flushed to leave");
 pub(super) const OTHERS_FLAG: Break = Break::new(L1, "cpu 0 for MACHP(1)->flushmmu to leave");
-const NO_FLUSH: Mutant = Mutant::On(Fault::Cr3KeepsTlb, STALE);
+pub(super) const NO_FLUSH: Mutant = Mutant::On(Fault::Cr3KeepsTlb, STALE);
 
 pub(super) fn models() -> Vec<Model> {
     vec![
@@ -91,6 +93,19 @@ pub(super) fn models() -> Vec<Model> {
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
             bounds: [Some(2), Some(1)],
             body: for_variant!(three_cpus_two_unmappers),
+        },
+        Model {
+            name: "three-unmappers",
+            property: L1,
+            hazard: "B1",
+            cpus: 3,
+            about: "Three CPUs unmap a page each that all have used; two of them with interrupts off, so that they \
+                    answer by asking.",
+            seed: Some(SECONDS_FLAG),
+            upstream: Some(STALE_IDLE),
+            mutants: &[Mutant::Without("b1", SECONDS_ANSWER), NO_FLUSH],
+            bounds: [Some(1), Some(0)],
+            body: for_variant!(three_unmappers),
         },
         Model {
             name: "unmap-with-interrupts-off",
@@ -222,6 +237,19 @@ fn three_cpus_two_unmappers<V: Variant>() {
         Script::new(1, move |cpu| cpu.vunmap(second, BY2PG).expect("the range is whole")),
         Script::rest(2),
     ]);
+}
+
+fn three_unmappers<V: Variant>() {
+    let machine = machine::<V>(3, 3, Wait::Park);
+    let pages = [0, 1, 2].map(|n| page_in_use(&machine, 3, n));
+    let unmap = |n: usize| {
+        Script::new(n, move |cpu: &Cpu<V>| {
+            let level = if n == 0 { Spl::Lo } else { cpu.splhi() };
+            cpu.vunmap(pages[n], BY2PG).expect("the range is whole");
+            cpu.splx(level);
+        })
+    };
+    machine.start(vec![unmap(0), unmap(1), unmap(2)]);
 }
 
 fn unmap_with_interrupts_off<V: Variant>() {

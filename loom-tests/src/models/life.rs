@@ -1,12 +1,14 @@
 //! A process's whole life, wherever it is taken.
 
-use mmu386::arch::{Arch, Owned};
+use mmu386::arch::{Arch, Feature, Owned};
 use mmu386::error::KmapError;
 use mmu386::gdt::{LDTSEG, Ldt, PROCSEG0, Segdesc, Selector};
+use mmu386::shootdown::procflushmmu;
 use mmu386::switch::flushmmu;
 use mmu386::user::{checkfault, checkmmu};
 use mmu386::variant::Variant;
 
+use super::boot::OLD;
 use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Booted, Config, Cpu, Fault, GEOMETRY, Machine, Pages, Script, device};
 use crate::oracle::Property::{K1, S1, T1, U1, U2};
@@ -31,6 +33,34 @@ pub(super) fn models() -> Vec<Model> {
             mutants: &[Mutant::On(Fault::InvlpgKeepsTlb, WRONG_PAGE)],
             bounds: [None, None],
             body: for_variant!(kmap_reuse),
+        },
+        Model {
+            name: "kmap-reuse-without-invlpg",
+            property: K1,
+            hazard: "-",
+            cpus: 1,
+            about: "The same on a processor without INVLPG, which loads CR3 instead.",
+            seed: None,
+            upstream: None,
+            mutants: &[Mutant::On(Fault::Cr3KeepsTlb, WRONG_TMP)],
+            bounds: [None, None],
+            body: for_variant!(kmap_reuse_without_invlpg),
+        },
+        Model {
+            name: "kmap-against-flush",
+            property: K1,
+            hazard: "-",
+            cpus: 2,
+            about: "A process that may be preempted anywhere has another page shown in a slot of KMAP, while \
+                    a process makes it drop its user mappings.",
+            seed: None,
+            upstream: None,
+            mutants: &[
+                Mutant::On(Fault::InvlpgKeepsTlb, WRONG_PAGE),
+                Mutant::On(Fault::Cr3KeepsTlb, GARBAGE),
+            ],
+            bounds: [Some(2), Some(2)],
+            body: for_variant!(kmap_against_flush),
         },
         Model {
             name: "process-life",
@@ -79,7 +109,15 @@ pub(super) fn models() -> Vec<Model> {
 }
 
 fn kmap_reuse<V: Variant>() {
-    let machine = Machine::<V>::boot(Config::new(1, 1));
+    reuse::<V>(&[]);
+}
+
+fn kmap_reuse_without_invlpg<V: Variant>() {
+    reuse::<V>(OLD);
+}
+
+fn reuse<V: Variant>(lacks: &'static [Feature]) {
+    let machine = Machine::<V>::boot(Config { lacks, ..Config::new(1, 1) });
     machine.run_process(0);
     machine.start(vec![Script::new(0, |cpu| {
         let [one, other] = [cpu.newpage(), cpu.newpage()];
@@ -99,6 +137,29 @@ fn kmap_reuse<V: Variant>() {
         show(cpu, va, other);
         slots.into_iter().for_each(|va| cpu.kunmap(va));
     })]);
+}
+
+fn kmap_against_flush<V: Variant>() {
+    let machine = two_processes::<V>(Pages::InTheWindow);
+    let cpu = machine.cpu(1);
+    let [one, other] = [cpu.newpage(), cpu.newpage()];
+    cpu.hold(one);
+    cpu.hold(other);
+    let slots: Vec<u32> =
+        (0..GEOMETRY.nkpt()).map(|_| cpu.kmap(one).expect("there are slots")).collect();
+    cpu.map_user(0, device(0)).expect("nobody flushes");
+    machine.start(vec![
+        Script::new(0, |cpu| {
+            procflushmmu(cpu, |proc| proc.index == 1);
+            cpu.taken_from_user(device(0));
+        }),
+        Script::new(1, move |cpu| {
+            cpu.kunmap(slots[3]);
+            let va = cpu.kmap(other).expect("one slot is free");
+            show(cpu, va, other);
+        })
+        .wandering(2),
+    ]);
 }
 
 /// A store at the address must arrive in the page.

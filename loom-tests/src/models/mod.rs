@@ -3,12 +3,14 @@
 mod arithmetic;
 mod boot;
 mod combining;
+mod death;
 mod handshake;
 mod life;
 mod locks;
 mod pagerefs;
 mod pool;
 mod segments;
+mod sizes;
 mod vmap;
 
 use clap::ValueEnum;
@@ -162,10 +164,12 @@ pub fn all() -> Vec<Model> {
     [
         handshake::models(),
         vmap::models(),
+        sizes::models(),
         combining::models(),
         segments::models(),
         pool::models(),
         life::models(),
+        death::models(),
         locks::models(),
         boot::models(),
         arithmetic::models(),

@@ -17,6 +17,8 @@ use crate::oracle::Property::{E2, K1, U1};
 use crate::oracle::broken;
 
 const FREED: Break = Break::new(U1, "a page is given back");
+/// What a page table that was kept leads to.
+const LEFTOVER: Break = Break::new(U1, "which is free");
 const GONE: Break = Break::new(U1, "which is not the process's").or(U1, "may see nothing");
 const MISSED: Break = GONE.as_written();
 const FAULT: Break = Break::new(E2, "page fault at");
@@ -35,6 +37,19 @@ pub(super) fn models() -> Vec<Model> {
             mutants: &[Mutant::Without("c1", FREED)],
             bounds: [Some(2), Some(2)],
             body: for_variant!(fault_against_free),
+        },
+        Model {
+            name: "shared-segment",
+            property: U1,
+            hazard: "C4",
+            cpus: 2,
+            about: "Two processes share a segment of two pages. One frees a page and faults on it again, as \
+                    after a fork; the other faults on it and uses it.",
+            seed: Some(LEFTOVER),
+            upstream: Some(LEFTOVER),
+            mutants: &[Mutant::Without("c1", FREED), Mutant::Without("c4", LEFTOVER)],
+            bounds: [Some(2), Some(1)],
+            body: for_variant!(shared_segment),
         },
         Model {
             name: "flush-a-running-process",
@@ -136,6 +151,28 @@ fn fault_against_free<V: Variant>() {
         }),
         Script::new(1, move |cpu| {
             theirs.fault(cpu, 0).expect("the address is the segment's");
+        })
+        .ticking(),
+    ]);
+}
+
+fn shared_segment<V: Variant>() {
+    let machine = machine::<V>(2, 2, Wait::Park);
+    let segment = Rc::new(Segment::<Cpu<V>, 2>::new(0));
+    for n in 0..2 {
+        segment.fault(&machine.cpu(n), BY2PG).expect("the address is the segment's");
+    }
+    segment.fault(&machine.cpu(0), 0).expect("the address is the segment's");
+    let theirs = segment.clone();
+    machine.start(vec![
+        Script::new(0, move |cpu| {
+            segment.free(cpu, 0, 1, |_| true).expect("the range is the segment's");
+            segment.fault(cpu, 0).expect("the address is the segment's");
+            cpu.use_user(0);
+        }),
+        Script::new(1, move |cpu| {
+            theirs.fault(cpu, 0).expect("the address is the segment's");
+            cpu.use_user(0);
         })
         .ticking(),
     ]);

@@ -9,10 +9,11 @@ use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Config, Fault, GEOMETRY, Machine, Script, Wait, device};
 use crate::oracle::Property::{E2, L1, V1, V2};
 
-const COPY: Break = Break::new(V1, "a stale large entry is left");
+pub(super) const COPY: Break = Break::new(V1, "a stale large entry is left");
 const COPY_ELSEWHERE: Break = Break::new(V1, "the pdb of process 1 maps").or(V1, "a stale large entry is left");
+const UNSWEPT: Break = Break::new(V1, "");
 const BACK: Break = Break::new(V1, "the entry is back in the master");
-const REUSED: Break = Break::new(V2, "still being unmapped");
+pub(super) const REUSED: Break = Break::new(V2, "still being unmapped");
 const STUCK: Break = Break::new(L1, "vmaplock to leave 0x1").or(V2, "mapped to");
 const OVERWRITTEN: Break = Break::new(E2, "reused before it was released");
 
@@ -89,6 +90,18 @@ pub(super) fn models() -> Vec<Model> {
             mutants: &[Mutant::Without("a6", OVERWRITTEN)],
             bounds: [Some(3), None],
             body: for_variant!(sync_into_the_master),
+        },
+        Model {
+            name: "map-sync-unmap",
+            property: V1,
+            hazard: "A3",
+            cpus: 3,
+            about: "One CPU unmaps a large page, another faults on it, a third maps a large page and uses it.",
+            seed: Some(REUSED),
+            upstream: Some(REUSED),
+            mutants: &[Mutant::Without("a3", REUSED), Mutant::Without("a1", UNSWEPT)],
+            bounds: [Some(2), Some(1)],
+            body: for_variant!(map_sync_unmap),
         },
     ]
 }
@@ -172,5 +185,25 @@ fn sync_into_the_master<V: Variant>() {
     machine.start(vec![
         Script::new(0, move |cpu| cpu.fault(va)).ticking(),
         Script::new(1, move |cpu| cpu.vunmap(va, size).expect("the range is whole")).ticking(),
+    ]);
+}
+
+fn map_sync_unmap<V: Variant>() {
+    let machine = machine::<V>(3, 3, Wait::Park);
+    let size = GEOMETRY.large_page();
+    let old = machine.cpu(0).vmap(device(0), size).expect("VMAP is empty");
+    // All of VMAP is in use, so that what is given back is what is given out.
+    machine.cpu(0).vmap(device(1), BY2PG).expect("there is room");
+    assert!(machine.cpu(2).touch(old), "the page is mapped");
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(old, size).expect("the range is whole")),
+        Script::new(1, move |cpu| {
+            cpu.touch(old);
+        }),
+        Script::new(2, move |cpu| {
+            if let Ok(new) = cpu.vmap(device(2), size) {
+                cpu.touch(new);
+            }
+        }),
     ]);
 }

@@ -5,7 +5,7 @@ use mmu386::layout::Frame;
 use mmu386::variant::Variant;
 
 use super::{Property, broken};
-use crate::machine::{GEOMETRY, Machine};
+use crate::machine::{GEOMETRY, Machine, POOL};
 
 /// The machine, between two steps of the execution.
 struct Still<'a, V: Variant> {
@@ -146,5 +146,9 @@ impl<V: Variant> View for Still<'_, V> {
 
     fn generation(&self) -> u32 {
         self.machine.generation()
+    }
+
+    fn pool_max(&self) -> u32 {
+        POOL
     }
 }

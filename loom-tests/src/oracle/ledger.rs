@@ -3,7 +3,7 @@
 //!
 //! Written by the models around their calls, never by the code that is judged.
 
-use auditor::Unmapping;
+use auditor::{Overlap, Unmapping};
 
 use super::Property;
 use crate::machine::{GEOMETRY, Translation};
@@ -32,6 +32,7 @@ impl Types {
 #[derive(Debug, Default, Hash)]
 pub struct Ledger {
     common: auditor::Ledger,
+    /// Oldest first: of two that cover a page, the newer one counts.
     types: Vec<Types>,
 }
 
@@ -55,10 +56,9 @@ impl Ledger {
 
     /// vmap returned `va`, the page of which is `page`. Returns what it overlaps, which should be
     /// nothing.
-    pub fn mapped(&mut self, va: u32, pa: u32, size: u32) -> Option<String> {
-        let overlap = self.common.mapped(va, pa, size).map(|overlap| overlap.to_string());
+    pub fn mapped(&mut self, va: u32, pa: u32, size: u32) -> Option<Overlap> {
+        let overlap = self.common.mapped(va, pa, size);
         let offset = va % mmu386::layout::BY2PG;
-        self.types.retain(|types| !types.covers(va - offset));
         self.types.push(Types { va: va - offset, size: size + offset, may: 1 << UNCACHED });
         overlap
     }
@@ -69,14 +69,14 @@ impl Ledger {
         Combining { change: self.common.unmapping(va, size), va }
     }
 
-    /// patwc returned: the old type is gone.
-    pub fn combined(&mut self, combining: Combining) {
+    /// patwc returned: one type is gone, the old one if it has `done` what it was asked for.
+    pub fn combined(&mut self, combining: Combining, done: bool) {
         self.common.kept(combining.change);
-        self.retype(combining.va, |_| 1 << COMBINING);
+        self.retype(combining.va, |_| 1 << if done { COMBINING } else { UNCACHED });
     }
 
     fn retype(&mut self, va: u32, change: impl Fn(u8) -> u8) {
-        if let Some(types) = self.types.iter_mut().find(|types| types.covers(va)) {
+        if let Some(types) = self.types.iter_mut().rfind(|types| types.covers(va)) {
             types.may = change(types.may);
         }
     }
@@ -90,7 +90,8 @@ impl Ledger {
         if !self.common.allows(va, pa) {
             return Some((Property::V1, "which vunmap took away"));
         }
-        let typed = self.types.iter().any(|types| types.covers(va) && types.may & 1 << memory != 0);
+        let types = self.types.iter().rfind(|types| types.covers(va));
+        let typed = types.is_some_and(|types| types.may & 1 << memory != 0);
         (!typed).then_some((Property::V4, "with the memory type that patwc took away"))
     }
 }
@@ -115,8 +116,21 @@ mod tests {
         assert_eq!((wrong(&ledger, 2), wrong(&ledger, 7)), (None, Some(Property::V4)));
         let combining = ledger.combining(va, 0x1000);
         assert_eq!((wrong(&ledger, 2), wrong(&ledger, 7)), (None, None));
-        ledger.combined(combining);
+        ledger.combined(combining, true);
         assert_eq!((wrong(&ledger, 2), wrong(&ledger, 7)), (Some(Property::V4), None));
+    }
+
+    /// vunmap gives the pages of a range back one after the other.
+    #[test]
+    fn what_is_left_of_a_range_keeps_its_type() {
+        let mut ledger = Ledger::default();
+        let va = GEOMETRY.vmap_base();
+        assert_eq!(ledger.mapped(va - 0x1000, 0xF_F000, 0x2000), None);
+        let unmapping = ledger.common_mut().unmapping(va - 0x1000, 0x2000);
+        assert!(ledger.mapped(va - 0x1000, 0x20_0000, 0x1000).is_some_and(|overlap| overlap.torn));
+        assert_eq!(wrong(&ledger, 2), None);
+        ledger.common_mut().gone(unmapping);
+        assert_eq!(wrong(&ledger, 2), Some(Property::V1));
     }
 
     #[test]
@@ -125,7 +139,7 @@ mod tests {
         let va = GEOMETRY.vmap_base();
         assert_eq!(ledger.mapped(va, 0x10_0000, 0x1000), None);
         let combining = ledger.combining(va, 0x1000);
-        ledger.combined(combining);
+        ledger.combined(combining, true);
         let unmapping = ledger.common_mut().unmapping(va, 0x1000);
         ledger.common_mut().gone(unmapping);
         assert_eq!(wrong(&ledger, 7), Some(Property::V1));

@@ -20,8 +20,8 @@ use crate::engine::{Access, Sharing, Word};
 pub trait Host {
     /// All state that is not in words and owned cells.
     fn digest(&self, state: &mut dyn Hasher);
-    /// A word that threads share has lost the value `old`.
-    fn overwritten(&self, word: &Word, old: u32);
+    /// A word that threads share holds another value than `old` now.
+    fn changed(&self, word: &Word, old: u32);
     /// Everybody is done, and all stores have reached memory.
     fn ended(&self);
     /// No end can be reached from here, though perhaps somebody can always go on.

@@ -45,7 +45,7 @@ impl Scheduler for Explorer {
                     let (store, host) = with(|x| (x.drained(n), x.host.clone()));
                     let state = store.word.explored().expect("the explorer's word");
                     let old = store.word.write(state, store.value);
-                    host.expect("it is there while threads run").overwritten(&store.word, old);
+                    host.expect("it is there while threads run").changed(&store.word, old);
                 }
                 Next::Stop => {
                     with(Execution::leave);

@@ -1,0 +1,86 @@
+//! Processes that die while others wait for their CPU.
+
+use mmu386::layout::BY2PG;
+use mmu386::pool::upallocpdb;
+use mmu386::shootdown::procflushmmu;
+use mmu386::variant::Variant;
+
+use super::handshake::{NO_FLUSH, machine};
+use super::vmap::COPY;
+use super::{Break, Model, Mutant, for_variant};
+use crate::machine::{Config, Fault, GEOMETRY, Machine, Script, Wait, device};
+use crate::oracle::Property::{P1, U1, U2, V1};
+
+const WALKED: Break = Break::new(P1, "is given back while cpu 1 has cached");
+const WRONG_M: Break = Break::new(U2, "its own Mach");
+
+pub(super) fn models() -> Vec<Model> {
+    vec![
+        Model {
+            name: "death-against-unmap",
+            property: V1,
+            hazard: "A1",
+            cpus: 2,
+            about: "One CPU unmaps a large page; a process that has used it dies, and another gets its page \
+                    directory, and uses the address.",
+            seed: Some(COPY),
+            upstream: Some(COPY),
+            mutants: &[Mutant::Without("a1", COPY), NO_FLUSH],
+            bounds: [Some(3), Some(2)],
+            body: for_variant!(death_against_unmap),
+        },
+        Model {
+            name: "death-against-flush",
+            property: U1,
+            hazard: "-",
+            cpus: 2,
+            about: "One process makes another drop its mappings, and takes a page from it, while that one dies.",
+            seed: None,
+            upstream: None,
+            mutants: &[
+                Mutant::On(Fault::Cr3KeepsTlb, WALKED),
+                Mutant::On(Fault::MachKept, WRONG_M),
+            ],
+            bounds: [Some(3), Some(3)],
+            body: for_variant!(death_against_flush),
+        },
+    ]
+}
+
+fn death_against_unmap<V: Variant>() {
+    let machine = Machine::<V>::boot(Config::new(2, 3));
+    for n in 0..2 {
+        machine.run_process(n);
+        upallocpdb(&machine.cpu(n));
+    }
+    machine.make_ready(2);
+    let size = GEOMETRY.large_page();
+    let va = machine.cpu(0).vmap(device(0), size).expect("VMAP is empty");
+    assert!(machine.cpu(1).touch(va), "the page is mapped");
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(va, size).expect("the range is whole")),
+        Script::new(1, |cpu| cpu.die()).ticking(),
+        Script::ready(2, move |cpu| {
+            upallocpdb(cpu);
+            cpu.touch(va);
+        }),
+    ]);
+}
+
+fn death_against_flush<V: Variant>() {
+    let machine = machine::<V>(2, 2, Wait::Park);
+    for page in 0..2 {
+        machine.cpu(1).map_user(page * BY2PG, device(page)).expect("nobody flushes");
+    }
+    machine.start(vec![
+        Script::new(0, |cpu| {
+            procflushmmu(cpu, |proc| proc.index == 1);
+            cpu.taken_from_user(device(0));
+        }),
+        Script::new(1, |cpu| {
+            cpu.use_user(0);
+            cpu.die();
+        })
+        .ticking(),
+    ]);
+}
