@@ -9,10 +9,10 @@ use super::handshake::{NO_FLUSH, machine};
 use super::vmap::COPY;
 use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Config, Fault, GEOMETRY, Machine, Script, Wait, device};
-use crate::oracle::Property::{P1, U1, U2, V1};
+use crate::oracle::Property::{U1, V1};
 
-const WALKED: Break = Break::new(P1, "is given back while cpu 1 has cached");
-const WRONG_M: Break = Break::new(U2, "its own Mach");
+const POOLED: Break = Break::new(V1, "in the pool of cpu 1 maps");
+const GONE: Break = Break::new(U1, "which is not the process's");
 
 pub(super) fn models() -> Vec<Model> {
     vec![
@@ -25,7 +25,7 @@ pub(super) fn models() -> Vec<Model> {
                     directory, and uses the address.",
             seed: Some(COPY),
             upstream: Some(COPY),
-            mutants: &[Mutant::Without("a1", COPY), NO_FLUSH],
+            mutants: &[Mutant::Without("a1", POOLED), NO_FLUSH],
             bounds: [Some(3), Some(2)],
             body: for_variant!(death_against_unmap),
         },
@@ -37,10 +37,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "One process makes another drop its mappings, and takes a page from it, while that one dies.",
             seed: None,
             upstream: None,
-            mutants: &[
-                Mutant::On(Fault::Cr3KeepsTlb, WALKED),
-                Mutant::On(Fault::MachKept, WRONG_M),
-            ],
+            mutants: &[Mutant::On(Fault::Cr3KeepsTlb, GONE)],
             bounds: [Some(3), Some(3)],
             body: for_variant!(death_against_flush),
         },
@@ -82,5 +79,6 @@ fn death_against_flush<V: Variant>() {
             cpu.die();
         })
         .ticking(),
+        Script::idle(),
     ]);
 }
