@@ -15,6 +15,8 @@ pub enum Op {
     Load(WordName, u32),
     /// Plain store; the value written.
     Store(WordName, u32),
+    /// A plain store has left the store buffer; the value written.
+    Reached(WordName, u32),
     /// LOCKed operation; the values before and after.
     Locked(WordName, u32, u32),
     /// CR3 load; physical address of the page directory.
@@ -132,6 +134,9 @@ fn describe(step: usize, cpu: usize, op: Op) -> Step {
     let (op, target, value, note) = match op {
         Op::Load(word, v) => ("load", name(word), hex(v), String::new()),
         Op::Store(word, v) => ("store", name(word), hex(v), String::new()),
+        Op::Reached(word, v) => {
+            ("memory", name(word), hex(v), "an earlier store is visible to all".into())
+        }
         Op::Locked(word, old, new) => {
             ("lock", name(word), hex(new), format!("was {old:#x}; LOCKed"))
         }

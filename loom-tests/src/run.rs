@@ -91,6 +91,8 @@ pub struct Options {
     pub workers: usize,
     /// Most memory for states, in bytes.
     pub memory: u64,
+    /// Whether the explorer may leave out orders of steps that commute.
+    pub reduce: bool,
 }
 
 struct Run {
@@ -151,7 +153,7 @@ pub fn explore(model: Model, options: Options) -> ! {
     let (code, _) = models::parse(&options.variant);
     let body = (model.body)(code).expect("the caller has checked the variant");
     let expected = models::expected(&model, &options.variant);
-    let own = if options.mode.explorer() { None } else { model.bounds[options.mode as usize] };
+    let own = model.bound(options.mode);
     let bound = options.bound.unwrap_or(own);
     let started = Instant::now();
     let run = RUN.get_or_init(|| Run {
@@ -211,8 +213,8 @@ fn check(run: &'static Run, bound: Option<usize>, body: fn()) {
 
 /// Explores all states within the bound.
 fn search(run: &'static Run, preemptions: Option<usize>, body: fn()) {
-    let Options { mode, workers, memory, .. } = run.options;
-    let limits = Limits { workers, memory, preemptions };
+    let Options { mode, workers, memory, reduce, .. } = run.options;
+    let limits = Limits { workers, memory, preemptions, reduce };
     let (found, size) = explorer::search(mode == Mode::Tso, limits, body);
     match found {
         Found::Everything => {}
@@ -321,9 +323,9 @@ pub fn name(value: impl clap::ValueEnum) -> String {
 /// Whether a break that shows in mode `wanted` must show in this one.
 fn claims(mode: Mode, wanted: Mode) -> bool {
     match mode {
-        Mode::Rmw | Mode::AsWritten => mode == wanted,
-        Mode::Sc => wanted == Mode::Rmw,
         Mode::Tso => true,
+        Mode::Sc => wanted == Mode::Rmw,
+        Mode::Rmw | Mode::AsWritten => mode == wanted,
     }
 }
 

@@ -52,6 +52,9 @@ enum Command {
         /// Most memory for states, in MiB, in modes sc and tso.
         #[arg(long, default_value_t = 8192)]
         memory: u64,
+        /// In modes sc and tso: makes every access to a shared word a step, to check the reduction.
+        #[arg(long)]
+        no_reduction: bool,
         /// One row of JSON on standard output.
         #[arg(long)]
         json: bool,
@@ -80,7 +83,17 @@ fn main() {
     match Cli::parse().command {
         Command::List { json } => list(json),
         Command::Functions { json } => functions(json),
-        Command::Run { model, variant, mode, bound, max_seconds, workers, memory, json } => {
+        Command::Run {
+            model,
+            variant,
+            mode,
+            bound,
+            max_seconds,
+            workers,
+            memory,
+            no_reduction,
+            json,
+        } => {
             let Some(found) = models::all().into_iter().find(|m| m.name == model) else {
                 let known: Vec<_> = models::all().iter().map(|m| m.name).collect();
                 refuse(&format!("no model {model:?}; there are: {}", known.join(", ")));
@@ -94,7 +107,9 @@ fn main() {
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
             let workers = workers.unwrap_or(cores).max(1);
             let memory = memory << 20;
-            let options = Options { variant, mode, bound, max_seconds, json, workers, memory };
+            let reduce = !no_reduction;
+            let options =
+                Options { variant, mode, bound, max_seconds, json, workers, memory, reduce };
             run::explore(found, options);
         }
     }

@@ -9,8 +9,8 @@ use mmu386::vmap;
 use mmu386::vmapsync::vmapsync;
 
 use super::{Cpu, Translation};
-use crate::engine::{explorer, fence};
 use crate::counterexample::Op;
+use crate::engine::{explorer, fence};
 use crate::oracle::{self, Property, audit};
 
 impl<V: Variant> Cpu<V> {
@@ -50,6 +50,7 @@ impl<V: Variant> Cpu<V> {
     /// The CPU takes part in shootdowns from here on, and may use VMAP.
     pub fn go_online(&self) {
         shootdown::online(self);
+        explorer::step(false);
         self.machine.cpu(self.id()).online = true;
         let cached: Vec<Translation> = self.machine.cpu(self.id()).tlb.all().collect();
         for translation in cached {
@@ -61,6 +62,8 @@ impl<V: Variant> Cpu<V> {
     /// Interrupts stay off until it is online again.
     pub fn go_offline(&self) {
         self.splhi();
+        // Whoever judges what this CPU may use does so before or after.
+        explorer::step(false);
         self.machine.cpu(self.id()).online = false;
         shootdown::offline(self);
     }
@@ -105,6 +108,8 @@ impl<V: Variant> Cpu<V> {
             self.machine.ledger().common_mut().kept(unmapping);
             return result;
         }
+        // Others may be told something before it returns, or after.
+        explorer::step(false);
         self.machine.ledger().common_mut().gone(unmapping);
         // Whoever changes these entries, or flushes them, does so before or after this moment.
         self.speculate(va);
@@ -118,6 +123,7 @@ impl<V: Variant> Cpu<V> {
         let combining = self.machine.ledger().combining(va, size);
         let done = patwc::patwc(self, va, size);
         assert_eq!(done, self.machine.can(Feature::Pat), "patwc needs a page attribute table");
+        explorer::step(false);
         self.machine.ledger().combined(combining, done);
         self.speculate(va);
         self.machine.expect_unreachable("patwc");

@@ -85,6 +85,7 @@ impl<V: Variant> Cpu<V> {
     pub(super) fn move_to(&self, cpu: usize) {
         // What a tick found on the CPU before says nothing of this one.
         self.idle_tick.borrow_mut().clear();
+        explorer::runs_on(cpu);
         self.id.set(cpu);
     }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use mmu386::variant::Variant;
 
 use super::Machine;
+use crate::counterexample::Op;
 use crate::engine::Word;
 use crate::engine::explorer::Host;
 use crate::oracle::audit;
@@ -39,7 +40,8 @@ impl<V: Variant> Host for Machine<V> {
         self.freed_ldts.lock().expect("no panic while it is held").hash(&mut state);
     }
 
-    fn changed(&self, word: &Word, old: u32) {
+    fn reached_memory(&self, cpu: usize, word: &Word, old: u32) {
+        self.log.push(cpu, Op::Reached(word.name(), word.now()));
         self.changed(word, old);
     }
 

@@ -149,6 +149,7 @@ impl<V: Variant> Booted<V> {
             choices.extend([cpu.tick.clone(), cpu.wakes.clone(), cpu.preempt.clone()]);
             let witness = self.witness();
             spawn(move || {
+                explorer::runs_on(cpu.id());
                 if let Some(proc) = script.ready {
                     cpu.enter(proc, true);
                 }

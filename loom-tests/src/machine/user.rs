@@ -42,6 +42,7 @@ impl<V: Variant> Cpu<V> {
 
     /// What user mode could reach at `pa` is taken from it: no CPU may let it get there any more.
     pub fn taken_from_user(&self, pa: u32) {
+        explorer::step(false);
         self.machine.ledger().common_mut().freed(pa);
         self.machine.expect_no_user_reaches();
     }

@@ -18,6 +18,7 @@ const WRONG_M: Break = Break::new(U2, "its own Mach");
 const WRONG_PAGE: Break = Break::new(K1, "may still use");
 const WRONG_TMP: Break = Break::new(T1, "may still use");
 const REPLACED: Break = Break::new(U1, "to 0x100000 through 0x0");
+const GARBAGE_OR_OLD: Break = GARBAGE.or(K1, "may still use");
 const GARBAGE: Break = Break::new(U1, "which is not the process's");
 
 pub(super) fn models() -> Vec<Model> {
@@ -57,7 +58,7 @@ pub(super) fn models() -> Vec<Model> {
             upstream: None,
             mutants: &[
                 Mutant::On(Fault::InvlpgKeepsTlb, WRONG_PAGE),
-                Mutant::On(Fault::Cr3KeepsTlb, GARBAGE),
+                Mutant::On(Fault::Cr3KeepsTlb, GARBAGE_OR_OLD),
             ],
             bounds: [Some(2), Some(2)],
             body: for_variant!(kmap_against_flush),

@@ -53,6 +53,11 @@ impl Break {
         ways.into_iter().flatten().any(|(p, sign)| property == Some(p) && summary.contains(sign))
     }
 
+    /// The same, where a load has to overtake a store, in a way that only the explorer finds.
+    pub const fn under_tso(self) -> Self {
+        Self { mode: Mode::Tso, ..self }
+    }
+
     /// The same, where a load has to overtake a store.
     pub const fn as_written(self) -> Self {
         Self { mode: Mode::AsWritten, ..self }
@@ -91,6 +96,21 @@ pub struct Model {
     pub bounds: [Option<usize>; 2],
     /// One execution of it, for a variant.
     pub body: fn(&str) -> Option<fn()>,
+}
+
+/// Most preemptions under the explorer where it cannot do without a limit.
+const TOO_MANY_STATES: &[(&str, usize)] =
+    &[("process-life", 1), ("process-life-above-the-window", 1), ("pool-migration", 1)];
+
+impl Model {
+    /// Preemptions that are explored in a mode; `None` for all.
+    pub fn bound(&self, mode: Mode) -> Option<usize> {
+        if mode.explorer() {
+            let limited = TOO_MANY_STATES.iter().find(|(name, _)| *name == self.name);
+            return limited.map(|(_, most)| *most);
+        }
+        self.bounds[mode as usize]
+    }
 }
 
 impl Mutant {

@@ -9,8 +9,10 @@ use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Config, Fault, GEOMETRY, Machine, Script, Wait, device};
 use crate::oracle::Property::{E2, L1, V1, V2};
 
-pub(super) const COPY: Break = Break::new(V1, "a stale large entry is left");
-const COPY_ELSEWHERE: Break = Break::new(V1, "the pdb of process 1 maps").or(V1, "a stale large entry is left");
+/// A copy of a large entry is left, or what a TLB has made of it.
+pub(super) const COPY: Break = Break::new(V1, "a stale large entry is left").or(V1, " maps ");
+const COPY_ELSEWHERE: Break =
+    Break::new(V1, "the pdb of process 1 maps").or(V1, "a stale large entry is left");
 const UNSWEPT: Break = Break::new(V1, "");
 const BACK: Break = Break::new(V1, "the entry is back in the master");
 pub(super) const REUSED: Break = Break::new(V2, "still being unmapped");

@@ -20,8 +20,8 @@ use crate::engine::{Access, Sharing, Word};
 pub trait Host {
     /// All state that is not in words and owned cells.
     fn digest(&self, state: &mut dyn Hasher);
-    /// A word that threads share holds another value than `old` now.
-    fn changed(&self, word: &Word, old: u32);
+    /// A store of CPU `cpu` has reached memory. The word held `old` before.
+    fn reached_memory(&self, cpu: usize, word: &Word, old: u32);
     /// Everybody is done, and all stores have reached memory.
     fn ended(&self);
     /// No end can be reached from here, though perhaps somebody can always go on.
@@ -183,8 +183,15 @@ impl Execution {
     /// Whether an access of the running thread is a step of the interleaving.
     fn contended(&self, state: &WordState, users: &Users, writes: bool) -> bool {
         let phases = self.threads.iter().map(|thread| thread.phase);
+        // What another thread has stored may have yet to reach memory.
+        let on_its_way = |(n, thread): (usize, &Thread)| {
+            n != self.current && thread.buffer.iter().any(|store| store.key == state.key)
+        };
         state.sharing == Sharing::Shared
-            && (writes && state.walked || users.contended(self.current, writes, phases))
+            && (!self.search.limits.reduce
+                || writes && state.walked
+                || users.contended(self.current, writes, phases)
+                || self.threads.iter().enumerate().any(on_its_way))
     }
 
     /// The running thread accesses what belongs to one at a time.
@@ -333,7 +340,8 @@ pub(in crate::engine) fn request(word: &Word, state: &WordState, access: Access)
         } else {
             me.granted = Some(state.key);
         }
-        (waits, waits || users.handled(writes))
+        let all = !x.search.limits.reduce;
+        (waits, waits || all || users.handled(writes))
     });
     let Some((waits, matters)) = waits else { return false };
     if waits {

@@ -110,6 +110,11 @@ pub fn observe(what: impl Hash) {
     exploring(|x| x.me().observed.did(what));
 }
 
+/// The running thread is on this CPU from here on.
+pub fn runs_on(cpu: usize) {
+    exploring(|x| x.me().cpu = cpu);
+}
+
 /// The running thread's code is further than it was.
 pub fn advance() {
     exploring(|x| {

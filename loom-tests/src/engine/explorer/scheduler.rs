@@ -42,10 +42,12 @@ impl Scheduler for Explorer {
             match with(Execution::next) {
                 Next::Run(n) => return Some((n + 1).into()),
                 Next::Drain(n) => {
-                    let (store, host) = with(|x| (x.drained(n), x.host.clone()));
+                    let (store, cpu, host) =
+                        with(|x| (x.drained(n), x.threads[n].cpu, x.host.clone()));
                     let state = store.word.explored().expect("the explorer's word");
                     let old = store.word.write(state, store.value);
-                    host.expect("it is there while threads run").changed(&store.word, old);
+                    let host = host.expect("it is there while threads run");
+                    host.reached_memory(cpu, &store.word, old);
                 }
                 Next::Stop => {
                     with(Execution::leave);
@@ -133,9 +135,8 @@ impl Execution {
             self.search.edge(from, state);
         }
         if !new {
-            let rests = |thread: &Thread| {
-                matches!(thread.pending, Pending::Rest { .. }) || thread.done()
-            };
+            let rests =
+                |thread: &Thread| matches!(thread.pending, Pending::Rest { .. }) || thread.done();
             // Where everybody has come to rest shows best who waits for what.
             let shows = self.hopeless && self.threads.iter().all(rests);
             return Err(if shows { Next::Hopeless } else { Next::Stop });

@@ -21,6 +21,9 @@ pub struct Limits {
     pub memory: u64,
     /// Most preemptions per execution; none if unlimited.
     pub preemptions: Option<usize>,
+    /// Whether accesses that concern nobody else are made at once. Without, every access to a word
+    /// that may be shared is a step: to check the reduction.
+    pub reduce: bool,
 }
 
 /// What came of a search.

@@ -36,10 +36,7 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn new() -> Self {
-        Self {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            count: AtomicU32::new(0),
-        }
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), count: AtomicU32::new(0) }
     }
 
     /// The number of a state, and whether it is new.
@@ -57,7 +54,8 @@ impl Seen {
 
     /// The digests of some states, given by number.
     pub(super) fn keys(&self, which: &[bool]) -> HashSet<u128> {
-        let shards = self.shards.iter().map(|shard| shard.lock().expect("no panic while it is held"));
+        let shards =
+            self.shards.iter().map(|shard| shard.lock().expect("no panic while it is held"));
         shards
             .flat_map(|shard| {
                 let some = shard.iter().filter(|(_, number)| which[**number as usize]);

@@ -86,6 +86,8 @@ pub(super) struct Thread {
     /// Events that its code has traced, outside interrupt handlers.
     pub(super) phase: u16,
     pub(super) in_handler: bool,
+    /// The CPU that it runs on.
+    pub(super) cpu: usize,
     pub(super) buffer: VecDeque<Buffered>,
     /// Accesses to owned values so far.
     pub(super) accesses: u32,
@@ -101,6 +103,7 @@ impl Thread {
             observed: Observed::default(),
             phase: 0,
             in_handler: false,
+            cpu: 0,
             buffer: VecDeque::new(),
             accesses: 0,
             released: 0,

@@ -60,7 +60,9 @@ impl Atom {
 
     fn read(&self, now: u32) -> u32 {
         match &self.cell {
-            Cell::Shared(atom) if mode() == Mode::Rmw && !self.constant => atom.fetch_add(0, AcqRel),
+            Cell::Shared(atom) if mode() == Mode::Rmw && !self.constant => {
+                atom.fetch_add(0, AcqRel)
+            }
             Cell::Shared(atom) => atom.load(Acquire),
             Cell::Owned(watched) => {
                 watched.read();
@@ -117,9 +119,7 @@ impl Atom {
 
     fn note(&self, what: Learnt) {
         let noted = &self.noted[what as usize];
-        if learnt::explored()
-            && matches!(self.cell, Cell::Shared(_))
-            && !noted.swap(true, Relaxed)
+        if learnt::explored() && matches!(self.cell, Cell::Shared(_)) && !noted.swap(true, Relaxed)
         {
             learnt::note(self.name, what);
         }
