@@ -9,8 +9,8 @@ use mmu386::vmap;
 use mmu386::vmapsync::vmapsync;
 
 use super::{Cpu, Translation};
-use crate::engine::{explorer, fence};
 use crate::counterexample::Op;
+use crate::engine::{explorer, fence};
 use crate::oracle::{self, Property, audit};
 
 impl<V: Variant> Cpu<V> {

@@ -13,7 +13,8 @@ use crate::engine::OwnedCell;
 use crate::machine::{Booted, Config, Cpu, Fault, Machine, Script, Wait};
 use crate::oracle::Property::{L1, P2};
 
-const KEPT_OUT: Break = Break::new(L1, "for a driver's lock of cpu 0 to leave").or(P2, "nothing orders them");
+const KEPT_OUT: Break =
+    Break::new(L1, "for a driver's lock of cpu 0 to leave").or(P2, "nothing orders them");
 
 pub(super) fn models() -> Vec<Model> {
     vec![

@@ -10,7 +10,8 @@ use crate::machine::{Config, Fault, GEOMETRY, Machine, Script, Wait, device};
 use crate::oracle::Property::{E2, L1, V1, V2};
 
 pub(super) const COPY: Break = Break::new(V1, "a stale large entry is left");
-const COPY_ELSEWHERE: Break = Break::new(V1, "the pdb of process 1 maps").or(V1, "a stale large entry is left");
+const COPY_ELSEWHERE: Break =
+    Break::new(V1, "the pdb of process 1 maps").or(V1, "a stale large entry is left");
 const UNSWEPT: Break = Break::new(V1, "");
 const BACK: Break = Break::new(V1, "the entry is back in the master");
 pub(super) const REUSED: Break = Break::new(V2, "still being unmapped");
