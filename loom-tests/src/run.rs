@@ -321,7 +321,7 @@ pub fn name(value: impl clap::ValueEnum) -> String {
 }
 
 /// Whether a break that shows in mode `wanted` must show in this one.
-fn claims(mode: Mode, wanted: Mode) -> bool {
+pub fn claims(mode: Mode, wanted: Mode) -> bool {
     match mode {
         Mode::Tso => true,
         Mode::Sc => wanted == Mode::Rmw,

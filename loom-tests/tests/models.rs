@@ -1,19 +1,23 @@
-//! Every model, on Seed, Upstream and Fixed in both modes, and every mutant that a model must kill, in
-//! the mode in which it must, each as a test of its own. A test runs the `models` program, because a broken property ends a process.
+//! Every model, on Seed, Upstream and Fixed in every mode, and every mutant that a model must kill, in
+//! the modes in which it must, each as a test of its own. A test runs the `models` program, because a
+//! broken property ends a process. Ignored are those of the full set: the same on Fixed with more
+//! preemptions than time allows otherwise.
 
 use std::process::Command;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use loom_tests::engine::Mode;
-use loom_tests::models;
-use loom_tests::run::name;
+use loom_tests::models::{self, Model};
+use loom_tests::run::{claims, name};
 
 /// Far above what any model takes; a run that is cut is a failure.
 const DEADLINE: &str = "600";
+/// The same in the full set.
+const FULL_DEADLINE: &str = "3600";
 
-fn run(model: &'static str, args: &[String]) -> Result<(), Failed> {
+fn run(model: &'static str, deadline: &str, args: &[String]) -> Result<(), Failed> {
     let output = Command::new(env!("CARGO_BIN_EXE_models"))
-        .args(["run", model, "--max-seconds", DEADLINE])
+        .args(["run", model, "--workers", "1", "--max-seconds", deadline])
         .args(args)
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -27,25 +31,37 @@ fn run(model: &'static str, args: &[String]) -> Result<(), Failed> {
     }
 }
 
-fn trial(model: &'static str, args: Vec<String>) -> Trial {
-    let name = format!("{model}::{}", args.join("::").replace("--", ""));
-    Trial::test(name, move || run(model, &args))
+fn trial(model: &'static str, variant: &str, mode: Mode, more: &[&str]) -> Trial {
+    let mode = name(mode);
+    let args: Vec<String> = ["--variant", variant, "--mode", &mode]
+        .iter()
+        .chain(more)
+        .map(ToString::to_string)
+        .collect();
+    let title = format!("{model}::{}", args.join("::").replace("--", ""));
+    let deadline = if more.is_empty() { DEADLINE } else { FULL_DEADLINE };
+    Trial::test(title, move || run(model, deadline, &args)).with_ignored_flag(!more.is_empty())
+}
+
+/// What the full set runs with: no bound under the explorer, one preemption more under loom.
+fn further(model: &Model, mode: Mode) -> Option<String> {
+    let bound = model.bound(mode)?;
+    Some(if mode.explorer() { "none".into() } else { (bound + 1).to_string() })
 }
 
 fn main() {
     let mut trials = Vec::new();
     for model in models::all() {
-        let strings = |args: &[&str]| args.iter().map(ToString::to_string).collect::<Vec<_>>();
-        for mode in [Mode::Rmw, Mode::AsWritten] {
+        for mode in Mode::ALL {
             for variant in ["seed", "upstream", "fixed"] {
-                let args = strings(&["--variant", variant, "--mode", &name(mode)]);
-                trials.push(trial(model.name, args));
+                trials.push(trial(model.name, variant, mode, &[]));
             }
-        }
-        for mutant in model.mutants {
-            let mode = name(mutant.sign().mode);
-            let args = strings(&["--variant", &mutant.name(), "--mode", &mode]);
-            trials.push(trial(model.name, args));
+            for mutant in model.mutants.iter().filter(|m| claims(mode, m.sign().mode)) {
+                trials.push(trial(model.name, &mutant.name(), mode, &[]));
+            }
+            if let Some(bound) = further(&model, mode) {
+                trials.push(trial(model.name, "fixed", mode, &["--bound", &bound]));
+            }
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();

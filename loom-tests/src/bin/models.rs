@@ -117,7 +117,7 @@ fn main() {
 
 fn list(json: bool) {
     let killed_in = |model: &models::Model, mode: Mode| -> Vec<String> {
-        model.mutants.iter().filter(|m| m.sign().mode == mode).map(Mutant::name).collect()
+        model.mutants.iter().filter(|m| run::claims(mode, m.sign().mode)).map(Mutant::name).collect()
     };
     let found = |found: Option<models::Break>| if found.is_some() { "broken" } else { "holds" };
     if json {
@@ -126,11 +126,10 @@ fn list(json: bool) {
             .map(|m| {
                 json!({
                     "name": m.name, "property": m.property, "hazard": m.hazard, "cpus": m.cpus,
-                    "about": m.about, "engine": "loom", "modes": ["rmw", "as-written"],
-                    "variants": models::variants(), "killed_by": killed_in(m, Mode::Rmw),
-                    "killed_as_written": killed_in(m, Mode::AsWritten),
+                    "about": m.about, "modes": Mode::ALL, "variants": models::variants(),
+                    "killed": Mode::ALL.map(|mode| json!({ "mode": mode, "by": killed_in(m, mode) })),
                     "seed": found(m.seed), "upstream": found(m.upstream),
-                    "bounds": { "rmw": m.bounds[0], "as-written": m.bounds[1] },
+                    "bounds": Mode::ALL.map(|mode| json!({ "mode": mode, "preemptions": m.bound(mode) })),
                 })
             })
             .collect();

@@ -191,6 +191,7 @@ impl<V: Variant> Arch for Cpu<V> {
             self.machine.flushes[self.id()].fetch_add(1);
             self.machine.maps_page(self.id(), word, value);
         }
+        let value = self.machine.marked(word, value);
         let old = word.store(value);
         self.note(Op::Store(word.name(), value));
         self.stored(word, old);

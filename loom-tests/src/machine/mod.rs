@@ -8,6 +8,7 @@ mod digest;
 mod frames;
 mod inspect;
 mod interrupts;
+mod marks;
 mod memory;
 mod schedule;
 mod start;
@@ -18,6 +19,7 @@ mod walker;
 
 pub use cpu::Cpu;
 pub use frames::{device, role_of};
+pub use marks::Marks;
 pub use start::{Script, Wait};
 pub use tlb::Translation;
 
@@ -99,6 +101,8 @@ pub struct Config {
     pub spare_c4: bool,
     /// What the processors cannot do.
     pub lacks: &'static [Feature],
+    /// When walkers set accessed and dirty bits.
+    pub marks: Marks,
     /// CPUs that are through mmuinit before the first step. The others are as their boot code leaves
     /// them.
     pub ready: usize,
@@ -107,7 +111,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// All CPUs up, waits that rest, pages in the window, C4 spared, processors that can do all.
+    /// All CPUs up, waits that rest, pages in the window, C4 spared, processors that can do all,
+    /// walkers that mark nothing.
     pub fn new(cpus: usize, procs: usize) -> Self {
         Self {
             cpus,
@@ -116,6 +121,7 @@ impl Config {
             pages: Pages::InTheWindow,
             spare_c4: true,
             lacks: &[],
+            marks: Marks::Never,
             ready: cpus,
             online: cpus,
         }

@@ -11,6 +11,8 @@ use std::fmt;
 use mmu386::entry::{Entry, PTEGLOBAL, PTEPAT, PTEPATLARGE, PTEUNCACHED, PTEUSER, PTEWRITE, PTEWT};
 use mmu386::layout::{BY2PG, Frame};
 
+use super::marks::unmarked;
+
 /// The first byte of an address's page.
 pub fn page_of(address: u32) -> u32 {
     address & !(BY2PG - 1)
@@ -111,7 +113,7 @@ impl Tlb {
 
     /// The CPU may walk through this directory entry from here on.
     pub fn add_upper(&mut self, slot: usize, pde: Entry) {
-        self.upper.insert((slot, pde.0));
+        self.upper.insert((slot, unmarked(pde).0));
     }
 
     /// CR3 was loaded: all goes but for global translations.

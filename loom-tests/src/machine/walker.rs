@@ -8,6 +8,7 @@ use mmu386::layout::{BY2PG, Frame};
 use mmu386::variant::Variant;
 
 use super::frames::{TEXT, is_page, mach_pdb};
+use super::marks::unmarked;
 use super::tlb::{Translation, page_of};
 use super::{Cpu, GEOMETRY, Machine};
 use crate::counterexample::Op;
@@ -53,8 +54,8 @@ impl<V: Variant> Machine<V> {
             (cpu.cr3, cpu.up)
         };
         let index = GEOMETRY.pdx(va);
-        let own = Entry(self.memory.entry(cr3, index).now());
-        let master = Entry(self.memory.entry(mach_pdb(0), index).now());
+        let own = unmarked(Entry(self.memory.entry(cr3, index).now()));
+        let master = unmarked(Entry(self.memory.entry(mach_pdb(0), index).now()));
         if GEOMETRY.in_vmap(va) && cr3 == mach_pdb(0) && own.large() {
             "the entry is back in the master".into()
         } else if GEOMETRY.in_vmap(va) && own.large() && own.0 != master.0 {
@@ -204,7 +205,8 @@ impl<V: Variant> Machine<V> {
         self.walked[page.number()].load(Relaxed) & 1 << n != 0
     }
 
-    /// How CPU `n` could walk through the frame, as a page directory or as a page table, if it could.
+    /// How CPU `n` could walk through the frame, as a page directory or as a page table of something
+    /// else than the VPT, if it could.
     pub(super) fn walks_through(&self, n: usize, frame: Frame) -> Option<&'static str> {
         let cpu = self.cpu(n);
         if cpu.cr3 == frame {

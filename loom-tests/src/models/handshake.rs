@@ -83,6 +83,18 @@ pub(super) fn models() -> Vec<Model> {
             body: for_variant!(three_cpus_one_unmapper),
         },
         Model {
+            name: "four-cpus-one-unmapper",
+            property: V1,
+            hazard: "A2",
+            cpus: 4,
+            about: "One CPU unmaps a page that a running CPU and two idle ones have used.",
+            seed: Some(STALE_IDLE),
+            upstream: Some(STALE_IDLE),
+            mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
+            bounds: [Some(1), Some(1)],
+            body: for_variant!(four_cpus_one_unmapper),
+        },
+        Model {
             name: "three-cpus-two-unmappers",
             property: V1,
             hazard: "A2",
@@ -225,6 +237,19 @@ fn three_cpus_one_unmapper<V: Variant>() {
         Script::new(0, move |cpu| cpu.vunmap(va, BY2PG).expect("the range is whole")).ticking(),
         Script::rest(1),
         Script::rest(2),
+    ]);
+}
+
+fn four_cpus_one_unmapper<V: Variant>() {
+    let machine = machine::<V>(4, 2, Wait::Park);
+    let va = page_in_use(&machine, 4, 0);
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(va, BY2PG).expect("the range is whole")).ticking(),
+        Script::new(1, move |cpu| {
+            cpu.touch(va);
+        }),
+        Script::rest(2),
+        Script::rest(3),
     ]);
 }
 

@@ -17,9 +17,9 @@ use crate::oracle::broken;
 const WRONG_M: Break = Break::new(U2, "its own Mach");
 const WRONG_PAGE: Break = Break::new(K1, "may still use");
 const WRONG_TMP: Break = Break::new(T1, "may still use");
-const REPLACED: Break = Break::new(U1, "to 0x100000 through 0x0");
+pub(super) const REPLACED: Break = Break::new(U1, "to 0x100000 through 0x0");
+pub(super) const GARBAGE: Break = Break::new(U1, "which is not the process's");
 const GARBAGE_OR_OLD: Break = GARBAGE.or(K1, "may still use");
-const GARBAGE: Break = Break::new(U1, "which is not the process's");
 
 pub(super) fn models() -> Vec<Model> {
     vec![
@@ -245,7 +245,7 @@ fn user_mapping_life<V: Variant>() {
 }
 
 /// Maps a page of device `n` at user address 0, and has it checked.
-fn show_user<V: Variant>(cpu: &Cpu<V>, n: u32) {
+pub(super) fn show_user<V: Variant>(cpu: &Cpu<V>, n: u32) {
     cpu.map_user(0, device(n)).expect("nobody flushes");
     if checkmmu(cpu, 0, device(n)).is_err() || checkmmu(cpu, 0, device(n + 1)).is_ok() {
         broken(U1, "checkmmu is mistaken");

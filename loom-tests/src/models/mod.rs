@@ -7,6 +7,7 @@ mod death;
 mod handshake;
 mod life;
 mod locks;
+mod marks;
 mod pagerefs;
 mod pool;
 mod segments;
@@ -194,6 +195,7 @@ pub fn all() -> Vec<Model> {
         boot::models(),
         arithmetic::models(),
         pagerefs::models(),
+        marks::models(),
     ]
     .into_iter()
     .flatten()

@@ -96,7 +96,7 @@ fn count_at_any_moment<V: Variant>() {
 }
 
 /// Both passes must say what the lists hold, which the machine reads for itself.
-fn check<V: Variant>(cpu: &Cpu<V>, pages: &[Frame]) {
+pub(super) fn check<V: Variant>(cpu: &Cpu<V>, pages: &[Frame]) {
     let mut refs = vec![0; pages.len()];
     let held = cpu.holders();
     let in_pools = held.iter().filter(|(_, holder)| matches!(holder, Holder::Pdbpool(_))).count();

@@ -70,7 +70,7 @@ pub(super) fn models() -> Vec<Model> {
 }
 
 /// Maps `size` bytes of device `n`, and lets each CPU use the first and the last page.
-fn range_in_use<V: Variant>(machine: &Booted<V>, n: u32, size: u32) -> u32 {
+pub(super) fn range_in_use<V: Variant>(machine: &Booted<V>, n: u32, size: u32) -> u32 {
     let va = machine.cpu(0).vmap(device(n), size).expect("VMAP is empty");
     for cpu in 0..2 {
         for page in [va, va + size - BY2PG] {
