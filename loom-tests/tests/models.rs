@@ -16,7 +16,9 @@ const DEADLINE: &str = "600";
 const FULL_DEADLINE: &str = "3600";
 
 fn run(model: &'static str, deadline: &str, args: &[String]) -> Result<(), Failed> {
-    let output = Command::new(env!("CARGO_BIN_EXE_models"))
+    // From an archive of nextest's the program lies elsewhere than where it was built.
+    let program = std::env::var("NEXTEST_BIN_EXE_models");
+    let output = Command::new(program.as_deref().unwrap_or(env!("CARGO_BIN_EXE_models")))
         .args(["run", model, "--workers", "1", "--max-seconds", deadline])
         .args(args)
         .output()?;

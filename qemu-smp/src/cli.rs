@@ -111,7 +111,7 @@ pub struct Coverage {
 /// `cargo smp models`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  cargo smp models --list\n  cargo smp models handshake --variant fixed-a4 --mode rmw"
+    after_help = "Examples:\n  cargo smp models --list\n  cargo smp models handshake --variant fixed-a4 --mode tso\n  cargo smp models --full"
 )]
 pub struct Models {
     /// Models whose name contains this; all without it.
@@ -120,9 +120,13 @@ pub struct Models {
     /// and Fixed without it.
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
-    /// How loom sees shared memory; both without it.
+    /// Engine and memory; all without it.
     #[arg(long, value_enum)]
     pub mode: Option<Mode>,
+    /// Run everything, the models that go beyond the time of the test suite, too, each as a test of
+    /// cargo-nextest's.
+    #[arg(long, conflicts_with_all = ["filter", "variant", "mode", "list", "json"])]
+    pub full: bool,
     /// List the models and what they check, and run nothing.
     #[arg(long)]
     pub list: bool,

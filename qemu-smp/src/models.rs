@@ -1,4 +1,4 @@
-//! The loom models, driven as a program: `models list` and `models run` of package loom-tests.
+//! The models, driven as a program: `models list` and `models run` of package loom-tests.
 
 use std::env;
 use std::path::PathBuf;
@@ -23,13 +23,17 @@ pub const DEFAULT_SECONDS: u64 = 480;
 /// How much longer than its own limit a model may take before it is stopped.
 const OVERTIME: Duration = Duration::from_secs(10);
 
-/// How loom sees shared memory.
+/// What a machine's loads and stores are, and which engine explores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
-    /// Every access is an RMW: sound for interleavings, so this is the verdict.
+    /// loom; every access is an RMW: sound for interleavings.
     Rmw,
-    /// Accesses as the code has them: finds what C11 ordering allows, but loom misses executions.
+    /// loom; accesses as the code has them: finds what C11 ordering allows, but loom misses executions.
     AsWritten,
+    /// The explorer; sequentially consistent.
+    Sc,
+    /// The explorer; with store buffers, as x86 has them.
+    Tso,
 }
 
 impl Mode {
@@ -38,6 +42,8 @@ impl Mode {
         match self {
             Self::Rmw => "rmw",
             Self::AsWritten => "as-written",
+            Self::Sc => "sc",
+            Self::Tso => "tso",
         }
     }
 }
@@ -64,12 +70,23 @@ pub struct Model {
     /// What it does.
     #[serde(default)]
     pub about: String,
-    /// Changes that it notices.
+    /// Changes that it notices, by mode.
     #[serde(default)]
-    pub killed_by: Vec<String>,
-    /// Changes that it notices only where a load may overtake a store.
-    #[serde(default)]
-    pub killed_as_written: Vec<String>,
+    pub killed: Vec<Killed>,
+}
+
+/// What a model notices in a mode.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Killed {
+    /// The mode.
+    pub mode: String,
+    /// The changes.
+    pub by: Vec<String>,
+}
+
+/// The engine of a mode.
+fn engine(mode: &str) -> &'static str {
+    if ["sc", "tso"].contains(&mode) { "explorer" } else { "loom" }
 }
 
 /// One run of a model.
@@ -104,7 +121,7 @@ impl Job {
             property: self.model.property.clone(),
             hazard: self.model.hazard.clone(),
             variant: self.variant.clone(),
-            engine: "loom".to_owned(),
+            engine: engine(&self.mode).to_owned(),
             mode: self.mode.clone(),
             model: self.model.name.clone(),
             cpus: self.model.cpus,
@@ -179,6 +196,10 @@ impl Models {
             &job.mode,
             "--json",
         ]);
+        if engine(&job.mode) == "explorer" {
+            // As many models run side by side as there are cores.
+            run.args(["--workers", "1"]);
+        }
         run.args(["--max-seconds", &limit.as_secs().to_string()]);
         run
     }
@@ -232,23 +253,19 @@ fn row(job: &Job, said: &Captured) -> Row {
 pub fn jobs(models: &[Model]) -> Vec<Job> {
     let mut jobs = select(models, &MAIN.map(|(name, _)| name.to_owned()), None);
     for model in models {
-        let model = std::slice::from_ref(model);
-        jobs.extend(select(model, &model[0].killed_by, Some(Mode::Rmw)));
-        jobs.extend(select(model, &model[0].killed_as_written, Some(Mode::AsWritten)));
+        for killed in &model.killed {
+            jobs.extend(select(std::slice::from_ref(model), &killed.by, Some(&killed.mode)));
+        }
     }
     jobs
 }
 
 /// The runs of the models that know these variants, in all modes or in one.
-pub fn select(models: &[Model], variants: &[String], mode: Option<Mode>) -> Vec<Job> {
+pub fn select(models: &[Model], variants: &[String], mode: Option<&str>) -> Vec<Job> {
     let mut jobs = Vec::new();
     for model in models {
         for variant in variants.iter().filter(|variant| model.variants.contains(variant)) {
-            for name in model
-                .modes
-                .iter()
-                .filter(|name| mode.is_none_or(|mode| mode.name() == name.as_str()))
-            {
+            for name in model.modes.iter().filter(|name| mode.is_none_or(|mode| mode == *name)) {
                 jobs.push(Job {
                     model: model.clone(),
                     variant: variant.clone(),
@@ -281,7 +298,7 @@ mod tests {
     fn model(variants: &[&str], killed_by: &[&str]) -> Model {
         let json = serde_json::json!({
             "name": "a-model", "property": "V1", "variants": variants, "modes": ["rmw", "as-written"],
-            "killed_by": killed_by,
+            "killed": [{ "mode": "rmw", "by": killed_by }],
         });
         serde_json::from_value(json).unwrap()
     }
@@ -293,7 +310,8 @@ mod tests {
     #[test]
     fn what_a_model_notices_is_run_in_the_mode_in_which_it_does() {
         let mut notices = model(&["fixed-a1", "fixed-c2"], &["fixed-a1"]);
-        notices.killed_as_written = vec!["fixed-c2".to_owned()];
+        let as_written = Killed { mode: "as-written".into(), by: vec!["fixed-c2".into()] };
+        notices.killed.push(as_written);
         assert_eq!(runs(notices), ["fixed-a1 rmw", "fixed-c2 as-written"]);
     }
 

@@ -161,7 +161,7 @@ fn models_print_rows_and_findings() {
     let finished = finish(World::new().smp(&["models", "a1-model", "--variant", "seed", "--json"]));
     finished.passed();
     let rows: Value = serde_json::from_str(&finished.out).unwrap();
-    assert_eq!(rows.as_array().unwrap().len(), 2);
+    assert_eq!(rows.as_array().unwrap().len(), 3);
     let finished = finish(World::new().smp(&["models", "a1-model", "--variant", "seed"]));
     assert!(finished.out.contains("CPU 1  read va = old    (stale)"), "{finished:?}");
 }

@@ -117,7 +117,12 @@ fn main() {
 
 fn list(json: bool) {
     let killed_in = |model: &models::Model, mode: Mode| -> Vec<String> {
-        model.mutants.iter().filter(|m| run::claims(mode, m.sign().mode)).map(Mutant::name).collect()
+        model
+            .mutants
+            .iter()
+            .filter(|m| run::claims(mode, m.sign().mode))
+            .map(Mutant::name)
+            .collect()
     };
     let found = |found: Option<models::Break>| if found.is_some() { "broken" } else { "holds" };
     if json {

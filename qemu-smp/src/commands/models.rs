@@ -8,12 +8,15 @@ use super::model_rows;
 use crate::cli;
 use crate::models::{self, Model, Models};
 use crate::paths::Paths;
-use crate::process::interrupted;
+use crate::process::{capture, clean_cargo, command, interrupted};
 use crate::progress::Progress;
 use crate::variants::{self, FIXED, SEED};
 use crate::verdict::{Row, table};
 
 pub(super) fn run(paths: &Paths, args: &cli::Models) -> Result<bool> {
+    if args.full {
+        return full(paths);
+    }
     let progress = Progress::new(0);
     progress.doing("building the models");
     let program = Models::build(paths, |line| progress.remark(line))?;
@@ -27,7 +30,7 @@ pub(super) fn run(paths: &Paths, args: &cli::Models) -> Result<bool> {
     if args.list {
         return list(&chosen, args.json);
     }
-    let jobs = models::select(&chosen, &chosen_variants, args.mode);
+    let jobs = models::select(&chosen, &chosen_variants, args.mode.map(models::Mode::name));
     if jobs.is_empty() {
         let names: Vec<_> = chosen.iter().map(|model| model.name.as_str()).collect();
         bail!("none of {} runs on {} in this mode", names.join(", "), chosen_variants.join(" or "));
@@ -57,6 +60,23 @@ pub(super) fn run(paths: &Paths, args: &cli::Models) -> Result<bool> {
     Ok(!interrupted() && rows.len() == jobs.len() && rows.iter().all(|row| row.expected()))
 }
 
+/// Longest time for the full set.
+const FULL: Duration = Duration::from_secs(12 * 3600);
+
+/// Every test of the models, those that are ignored otherwise, too.
+fn full(paths: &Paths) -> Result<bool> {
+    let mut nextest = command(paths, "cargo");
+    nextest.args(["nextest", "run", "--package", "loom-tests", "--test", "models"]);
+    nextest.args(["--run-ignored", "all", "--no-fail-fast", "--no-input-handler"]);
+    nextest.args(["--profile", "full"]);
+    clean_cargo(&mut nextest, false);
+    let said = capture(nextest, FULL, |line| println!("{line}"))?;
+    if !said.success() {
+        println!("cargo nextest: {}", said.ending());
+    }
+    Ok(said.success())
+}
+
 fn list(models: &[Model], json: bool) -> Result<bool> {
     if json {
         println!("{}", serde_json::to_string_pretty(models)?);
@@ -68,10 +88,8 @@ fn list(models: &[Model], json: bool) -> Result<bool> {
             model.name, model.property, model.hazard, model.cpus, model.about
         );
         println!("    variants: {}; modes: {}", model.variants.join(", "), model.modes.join(", "));
-        let notices: Vec<&str> =
-            model.killed_by.iter().chain(&model.killed_as_written).map(String::as_str).collect();
-        if !notices.is_empty() {
-            println!("    notices: {}", notices.join(", "));
+        for killed in model.killed.iter().filter(|killed| !killed.by.is_empty()) {
+            println!("    notices ({}): {}", killed.mode, killed.by.join(", "));
         }
     }
     Ok(true)

@@ -17,7 +17,7 @@ use crate::review::{BAR, Measured, Review};
 use crate::setup::{self, Need, Options};
 use crate::toolchain::{Choice, Toolchain};
 use crate::variants::{FIXED, SEED};
-use crate::verdict::{Verdict, table};
+use crate::verdict::{Verdict, agreements, table};
 
 /// CPUs of the boots that measure vunmap.
 const BENCH_CPUS: [u32; 2] = [2, 4];
@@ -189,6 +189,14 @@ impl Work<'_> {
 
 fn print(review: &Review, problems: &[String]) {
     println!("{}", table(&review.rows));
+    let said = agreements(&review.rows);
+    let agreed = said.iter().filter(|one| one.agreed()).count();
+    println!("engines: {} models and variants by both, {agreed} with one verdict", said.len());
+    for one in said.iter().filter(|one| !one.agreed()) {
+        let why: Vec<&str> =
+            one.because.iter().copied().chain(one.unexplained.iter().map(String::as_str)).collect();
+        println!("  {} on {}: {} ({})", one.model, one.variant, one.says(), why.join("; "));
+    }
     for one in review.comparisons() {
         let bar = match (one.barred, one.good()) {
             (false, _) => format!("no bar, the host has {} cores", review.cores),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Comparison, Measured, compare, html};
 use crate::paths::Paths;
 use crate::process::{capture, command, interrupted};
-use crate::verdict::{Planned, Row, judge};
+use crate::verdict::{Planned, Row, agreements, judge};
 
 /// Everything that one `verify` found out.
 #[derive(Debug)]
@@ -95,6 +95,11 @@ impl Review {
     /// Everything that keeps this run from being a pass.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = judge(&self.plan, &self.rows);
+        for one in agreements(&self.rows) {
+            problems.extend(one.unexplained.iter().map(|what| {
+                format!("the engines disagree on {} ({}): {what}", one.model, one.variant)
+            }));
+        }
         problems.extend(self.troubles.iter().cloned());
         problems.extend(self.comparisons().iter().filter(|one| !one.good()).map(|one| {
             format!(
@@ -123,6 +128,7 @@ impl Review {
             "problems": problems,
             "host_cores": self.cores,
             "rows": self.rows,
+            "agreement": agreements(&self.rows),
             "bench": { "measured": self.measured, "compared": self.comparisons() },
             "boots": self.boots,
         })

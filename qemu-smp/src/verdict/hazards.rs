@@ -36,6 +36,18 @@ pub const REQUIRED: &[(&str, &str, &str)] = &[
     ("loom", "rmw", "C4"),
     ("loom", "rmw", "D1"),
     ("loom", "rmw", "D2"),
+    ("explorer", "tso", "A1"),
+    ("explorer", "tso", "A2"),
+    ("explorer", "tso", "A3"),
+    ("explorer", "tso", "A4"),
+    ("explorer", "tso", "A10"),
+    ("explorer", "tso", "B1"),
+    ("explorer", "tso", "C1"),
+    ("explorer", "tso", "C2"),
+    ("explorer", "tso", "C3"),
+    ("explorer", "tso", "C4"),
+    ("explorer", "tso", "D1"),
+    ("explorer", "tso", "D2"),
     ("qemu", "tcg", "A1"),
 ];
 

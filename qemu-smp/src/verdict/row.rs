@@ -122,9 +122,9 @@ pub struct Row {
     pub hazard: String,
     /// Variant of mmu386.
     pub variant: String,
-    /// `loom` or `qemu`.
+    /// `loom`, `explorer` or `qemu`.
     pub engine: String,
-    /// How the engine saw memory: `rmw` or `as-written` for loom, the accelerator for qemu.
+    /// How the engine saw memory: `rmw` or `as-written` for loom, `sc` or `tso` for the explorer, the accelerator for qemu.
     #[serde(default)]
     pub mode: String,
     /// Model, or the guest's test set.
@@ -175,6 +175,11 @@ impl Row {
     /// Whether the verdict is the expected one.
     pub fn expected(&self) -> bool {
         self.expected.is(self.verdict)
+    }
+
+    /// States that were met, where the engine tells them apart.
+    pub fn states(&self) -> Option<u64> {
+        self.more.get("states")?.as_u64()
     }
 
     /// Engine and mode.

@@ -77,9 +77,10 @@ fn cell(row: &Row) -> String {
         ("qemu", _) => "boots",
         _ => "exec",
     };
+    let states = row.states().map_or(String::new(), |states| format!("{states} states, "));
     match row.verdict {
         Verdict::Holds | Verdict::Broken => {
-            format!("{}{mark}, {} {what}", row.verdict.word(), row.executions)
+            format!("{}{mark}, {states}{} {what}", row.verdict.word(), row.executions)
         }
         Verdict::Cut | Verdict::Inconclusive => format!("{}{mark}", row.verdict.word()),
     }

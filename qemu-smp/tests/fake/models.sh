@@ -4,7 +4,7 @@ if [ "$1" = list ]; then
   sep='['
   for hazard in a1 a2 a3 a4 a10 b1 c1 c2 c3 c4 d1 d2; do
     printf '%s{"name":"%s-model","property":"V1","hazard":"%s","variants":["seed","fixed","fixed-%s"],' "$sep" $hazard $hazard $hazard
-    printf '"engine":"loom","modes":["rmw","as-written"],"cpus":2,"about":"an impostor","killed_by":["a mutant"]}'
+    printf '"modes":["rmw","as-written","tso"],"cpus":2,"about":"an impostor","killed":[{"mode":"rmw","by":["a mutant"]}]}'
     sep=,
   done
   echo ']'
@@ -12,6 +12,8 @@ if [ "$1" = list ]; then
 fi
 name=$2; variant=$4; mode=$6
 hazard=${name%-model}
+engine=loom
+[ "$mode" = tso ] && engine=explorer
 verdict=holds
 [ "$variant" = fixed ] || verdict=broken
 expected=$verdict
@@ -27,6 +29,6 @@ case "$FAKE_MODELS:$name:$variant:$mode" in
 esac
 counterexample=null
 [ $verdict = broken ] && counterexample='{"summary":"it breaks","property":"V1","steps":[{"step":1,"cpu":0,"op":"store","target":"pte","value":"0","note":""},{"step":2,"cpu":1,"op":"read","target":"va","value":"old","note":"stale"}],"final":["the end"]}'
-echo "{\"id\":\"$name/$variant/$mode\",\"property\":\"V1\",\"hazard\":\"$hazard\",\"variant\":\"$variant\",\"engine\":\"loom\",\"mode\":\"$mode\",\"model\":\"$name\",\"cpus\":2,\"preemption_bound\":null,\"exhaustive\":true,\"executions\":42,\"seconds\":0.1,\"verdict\":\"$verdict\",\"expected\":\"$expected\",\"counterexample\":$counterexample}"
+echo "{\"id\":\"$name/$variant/$mode\",\"property\":\"V1\",\"hazard\":\"$hazard\",\"variant\":\"$variant\",\"engine\":\"$engine\",\"mode\":\"$mode\",\"model\":\"$name\",\"cpus\":2,\"preemption_bound\":null,\"exhaustive\":true,\"executions\":42,\"seconds\":0.1,\"verdict\":\"$verdict\",\"expected\":\"$expected\",\"counterexample\":$counterexample}"
 [ -n "${lie:-}" ] && exit 1
 [ $verdict = $expected ]
