@@ -18,10 +18,10 @@ const WRONG_M: Break = Break::new(U2, "its own Mach");
 const WRONG_PAGE: Break = Break::new(K1, "may still use");
 const WRONG_TMP: Break = Break::new(T1, "may still use");
 pub(super) const REPLACED: Break = Break::new(U1, "to 0x100000 through 0x0");
-const DROPPED: Break = GARBAGE.or(T1, "may still use");
 /// A process that was flagged while a CPU entered it goes on with what was taken from it.
 const MISSED: Break = GARBAGE.or(U1, "a page table of process 1 shows").as_written();
 pub(super) const GARBAGE: Break = Break::new(U1, "which is not the process's");
+const GARBAGE_OR_OLD: Break = GARBAGE.or(K1, "may still use");
 
 pub(super) fn models() -> Vec<Model> {
     vec![
@@ -60,7 +60,7 @@ pub(super) fn models() -> Vec<Model> {
             upstream: Some(MISSED),
             mutants: &[
                 Mutant::On(Fault::InvlpgKeepsTlb, WRONG_PAGE),
-                Mutant::On(Fault::Cr3KeepsTlb, DROPPED),
+                Mutant::On(Fault::Cr3KeepsTlb, GARBAGE_OR_OLD),
             ],
             bounds: [Some(2), Some(2)],
             body: for_variant!(kmap_against_flush),
