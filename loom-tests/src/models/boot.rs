@@ -257,6 +257,8 @@ fn going_offline<V: Variant>() {
         unmapper(va),
         Script::new(1, move |cpu| {
             cpu.touch(va);
+            // Somewhere in here it answers, and could still use the page.
+            cpu.load(&cpu.system().flushgen);
             cpu.go_offline();
             cpu.stay_offline();
         })

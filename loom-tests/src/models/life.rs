@@ -18,6 +18,8 @@ const WRONG_M: Break = Break::new(U2, "its own Mach");
 const WRONG_PAGE: Break = Break::new(K1, "may still use");
 const WRONG_TMP: Break = Break::new(T1, "may still use");
 pub(super) const REPLACED: Break = Break::new(U1, "to 0x100000 through 0x0");
+/// A process that was flagged while a CPU entered it goes on with what was taken from it.
+const MISSED: Break = GARBAGE.or(U1, "a page table of process 1 shows").as_written();
 pub(super) const GARBAGE: Break = Break::new(U1, "which is not the process's");
 const GARBAGE_OR_OLD: Break = GARBAGE.or(K1, "may still use");
 
@@ -50,12 +52,12 @@ pub(super) fn models() -> Vec<Model> {
         Model {
             name: "kmap-against-flush",
             property: K1,
-            hazard: "-",
+            hazard: "C2",
             cpus: 2,
             about: "A process that may be preempted anywhere has another page shown in a slot of KMAP, while \
                     a process makes it drop its user mappings.",
-            seed: None,
-            upstream: None,
+            seed: Some(MISSED),
+            upstream: Some(MISSED),
             mutants: &[
                 Mutant::On(Fault::InvlpgKeepsTlb, WRONG_PAGE),
                 Mutant::On(Fault::Cr3KeepsTlb, GARBAGE_OR_OLD),

@@ -5,7 +5,7 @@ use mmu386::pool::upallocpdb;
 use mmu386::variant::Variant;
 
 use super::boot::OLD;
-use super::handshake::{NO_FLUSH, STALE_IDLE, machine, page_in_use};
+use super::handshake::{NO_FLUSH, machine, page_in_use};
 use super::vmap::{COPY, REUSED};
 use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Booted, Config, GEOMETRY, Machine, Script, Wait, device};
@@ -47,8 +47,8 @@ pub(super) fn models() -> Vec<Model> {
             hazard: "A1",
             cpus: 2,
             about: "One CPU unmaps a page, another a large page; both have used both.",
-            seed: Some(COPY),
-            upstream: Some(STALE_IDLE),
+            seed: Some(LOST),
+            upstream: Some(LOST),
             mutants: &[Mutant::Without("a1", COPY), Mutant::Without("a4", LOST), NO_FLUSH],
             bounds: [Some(3), Some(2)],
             body: for_variant!(two_unmappers_of_two_sizes),

@@ -13,7 +13,9 @@ use crate::oracle::Property::{E2, L1, V1, V2};
 pub(super) const COPY: Break = Break::new(V1, "a stale large entry is left").or(V1, " maps ");
 const COPY_ELSEWHERE: Break =
     Break::new(V1, "the pdb of process 1 maps").or(V1, "a stale large entry is left");
-const UNSWEPT: Break = Break::new(V1, "");
+/// Or a copy of the old entry, where the caller does not wait for the CPU that has it.
+const EARLY: Break = REUSED.or(V1, "a stale large entry is left");
+pub(super) const UNSWEPT: Break = COPY.or(V1, "maps 0x10000 to");
 const BACK: Break = Break::new(V1, "the entry is back in the master");
 pub(super) const REUSED: Break = Break::new(V2, "still being unmapped");
 const STUCK: Break = Break::new(L1, "vmaplock to leave 0x1").or(V2, "mapped to");
@@ -99,8 +101,8 @@ pub(super) fn models() -> Vec<Model> {
             hazard: "A3",
             cpus: 3,
             about: "One CPU unmaps a large page, another faults on it, a third maps a large page and uses it.",
-            seed: Some(REUSED),
-            upstream: Some(REUSED),
+            seed: Some(EARLY),
+            upstream: Some(EARLY),
             mutants: &[Mutant::Without("a3", REUSED), Mutant::Without("a1", UNSWEPT)],
             bounds: [Some(2), Some(1)],
             body: for_variant!(map_sync_unmap),
