@@ -21,7 +21,7 @@ pub(super) const REPLACED: Break = Break::new(U1, "to 0x100000 through 0x0");
 /// A process that was flagged while a CPU entered it goes on with what was taken from it.
 const MISSED: Break = GARBAGE.or(U1, "a page table of process 1 shows").as_written();
 pub(super) const GARBAGE: Break = Break::new(U1, "which is not the process's");
-const GARBAGE_OR_OLD: Break = GARBAGE.or(K1, "may still use");
+const GARBAGE_OR_OLD: Break = GARBAGE.or(T1, "may still use");
 
 pub(super) fn models() -> Vec<Model> {
     vec![
