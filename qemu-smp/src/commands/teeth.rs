@@ -1,0 +1,150 @@
+//! `cargo smp teeth`.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use teeth::Mutant;
+use teeth::workspace::Workspace;
+
+use crate::cli;
+use crate::models::Model;
+use crate::parallel;
+use crate::paths::Paths;
+use crate::process::interrupted;
+use crate::progress::Progress;
+use crate::teeth::{
+    FILE, Fate, Finding, Limits, Teeth, build, hunt, judge, line, parse, reach,
+};
+
+pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
+    // Before anything runs: a row that cannot be read needs no mutant to be wrong.
+    let file = paths.root().join(FILE);
+    let rows = parse(&fs::read_to_string(&file).with_context(|| format!("cannot read {FILE}"))?)?;
+    let mut workspace = Workspace::read(paths.root(), &paths.teeth().join("ws"))?;
+    let wanted = chosen(&workspace.mutants, args)?;
+    if args.list {
+        return list(&workspace.mutants, &wanted, args.json);
+    }
+    fs::create_dir_all(paths.teeth())
+        .with_context(|| format!("cannot make {}", paths.teeth().display()))?;
+    let report = paths.teeth().join("teeth.json");
+    if report.exists() {
+        // An earlier run's word must not be taken for this one's.
+        fs::remove_file(&report).with_context(|| format!("cannot remove {}", report.display()))?;
+    }
+    let write = |teeth: &Teeth| {
+        fs::write(&report, format!("{:#}\n", teeth.json()))
+            .with_context(|| format!("cannot write {}", report.display()))
+    };
+
+    let progress = Progress::new(wanted.len());
+    progress.doing("building all mutants");
+    let built = build(paths, &mut workspace, |line| progress.remark(line))?;
+    let models = built.models.list(paths)?;
+    let workers = args.jobs.map_or_else(parallel::cores, NonZeroUsize::get);
+    let mode = known_mode(args.mode.as_deref(), &models)?;
+    let limits = Limits { run: Duration::from_secs(args.max_seconds), workers, mode };
+    progress.doing("which models come to which mutant's place");
+    let reach = reach(paths, &built.models, &models, workers, |line| progress.say(line))?;
+
+    let mut findings: Vec<Finding> = Vec::new();
+    for mutant in &workspace.mutants {
+        let fate = if built.left_out.contains(&mutant.id) {
+            Fate::DoesNotCompile
+        } else if !mutant.in_fixed {
+            Fate::NotInFixed
+        } else {
+            Fate::NotRun
+        };
+        findings.push(Finding::new(mutant, fate));
+    }
+    let open: Vec<Finding> =
+        findings.iter().filter(|finding| wanted.contains(&finding.id)).cloned().collect();
+    let judged = |findings: &[Finding]| {
+        judge(findings.to_vec(), &rows, |finding| wanted.contains(&finding.id))
+    };
+    write(&judged(&findings))?;
+    let mut written = Ok(());
+    hunt(paths, &built.models, &models, &reach, &limits, &open, |finding| {
+        progress.say(&line(&finding));
+        progress.step();
+        if let Some(place) = findings.iter_mut().find(|other| other.id == finding.id) {
+            *place = finding;
+        }
+        if written.is_ok() {
+            written = write(&judged(&findings));
+        }
+    });
+    written?;
+    drop(progress);
+
+    let teeth = judged(&findings);
+    write(&teeth)?;
+    if args.json {
+        println!("{:#}", teeth.json());
+    } else {
+        print!("{}", teeth.text());
+        let passed = teeth.passed() && !interrupted();
+        println!("{}: {}", if passed { "pass" } else { "NO PASS" }, teeth.summary());
+    }
+    Ok(teeth.passed() && !interrupted())
+}
+
+/// The numbers of the mutants to be run.
+fn chosen(mutants: &[Mutant], args: &cli::Teeth) -> Result<Vec<usize>> {
+    let mut chosen: Vec<&Mutant> = mutants.iter().collect();
+    if let Some(only) = args.only {
+        chosen.retain(|mutant| mutant.id == only);
+        if chosen.is_empty() {
+            bail!("there is no mutant {only}; they are numbered from 1 to {}", mutants.len());
+        }
+    }
+    if let Some(filter) = &args.filter {
+        chosen.retain(|mutant| mutant.line().contains(filter));
+        if chosen.is_empty() {
+            bail!("no mutant has `{filter}` in its line of `cargo smp teeth --list`");
+        }
+    }
+    if let Some(sample) = args.sample {
+        chosen.retain(|mutant| mutant.in_fixed);
+        eprintln!("a sample of {sample} mutants: --seed {}", args.seed);
+        fastrand::Rng::with_seed(args.seed).shuffle(&mut chosen);
+        chosen.truncate(sample);
+        chosen.sort_by_key(|mutant| mutant.id);
+    }
+    Ok(chosen.into_iter().map(|mutant| mutant.id).collect())
+}
+
+fn list(mutants: &[Mutant], wanted: &[usize], json: bool) -> Result<bool> {
+    let listed = mutants.iter().filter(|mutant| wanted.contains(&mutant.id));
+    if json {
+        let rows: Vec<Finding> = listed
+            .map(|mutant| {
+                let fate = if mutant.in_fixed { Fate::NotRun } else { Fate::NotInFixed };
+                Finding::new(mutant, fate)
+            })
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+        return Ok(true);
+    }
+    for mutant in listed {
+        let note = if mutant.in_fixed { "" } else { "  (not in Fixed)" };
+        println!("{}{note}", mutant.line());
+    }
+    Ok(true)
+}
+
+/// A mode that some model has.
+fn known_mode(mode: Option<&str>, models: &[Model]) -> Result<Option<String>> {
+    let Some(mode) = mode else { return Ok(None) };
+    let mut known: Vec<&str> =
+        models.iter().flat_map(|model| &model.modes).map(String::as_str).collect();
+    known.sort_unstable();
+    known.dedup();
+    if !known.contains(&mode) {
+        bail!("no model has a mode `{mode}`; known modes: {}", known.join(", "));
+    }
+    Ok(Some(mode.to_owned()))
+}

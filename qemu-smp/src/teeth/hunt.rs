@@ -1,0 +1,119 @@
+//! Running mutants on the models that come to their places.
+
+use std::time::{Duration, Instant};
+
+use teeth::workspace::CHOSEN;
+
+use super::{Fate, Finding, InMode, Outcome, Reach};
+use crate::models::{Job, Model, Models};
+use crate::parallel;
+use crate::paths::Paths;
+use crate::process::interrupted;
+use crate::variants::FIXED;
+
+/// How mutants are run.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Longest time for one model.
+    pub run: Duration,
+    /// Mutants side by side.
+    pub workers: usize,
+    /// The only mode to run, if not all.
+    pub mode: Option<String>,
+}
+
+/// Runs those of the findings that are to be run, and hands each over as it comes.
+pub fn hunt(
+    paths: &Paths,
+    models: &Models,
+    list: &[Model],
+    reach: &[Reach],
+    limits: &Limits,
+    findings: &[Finding],
+    mut take: impl FnMut(Finding),
+) {
+    let open: Vec<&Finding> =
+        findings.iter().filter(|finding| finding.fate == Fate::NotRun).collect();
+    let modes = modes(reach, limits);
+    let work = |finding: &&Finding| {
+        let models = models.with(CHOSEN, finding.id.to_string());
+        let mut said = Vec::new();
+        for (engine, mode) in &modes {
+            let runs = reach
+                .iter()
+                .filter(|run| (&run.engine, &run.mode) == (engine, mode))
+                .filter(|run| run.comes_to(finding.id));
+            let mut runs: Vec<&Reach> = runs.collect();
+            // Cheapest first, in an order that does not depend on the clock.
+            runs.sort_by_key(|run| run.executions);
+            match in_mode(paths, &models, list, &runs, limits, (engine, mode)) {
+                Some(mode) => said.push(mode),
+                None => break,
+            }
+        }
+        let mut finding = (*finding).clone();
+        let complete = said.len() == modes.len();
+        finding.conclude(said, complete);
+        finding
+    };
+    parallel::each(&open, limits.workers, work, |_, finding| take(finding));
+}
+
+/// The engines' modes that are run, in the order in which the models list them.
+fn modes(reach: &[Reach], limits: &Limits) -> Vec<(String, String)> {
+    let mut modes: Vec<(String, String)> = Vec::new();
+    for run in reach.iter().filter(|run| limits.mode.as_ref().is_none_or(|mode| *mode == run.mode))
+    {
+        let mode = (run.engine.clone(), run.mode.clone());
+        if !modes.contains(&mode) {
+            modes.push(mode);
+        }
+    }
+    modes
+}
+
+/// Runs models until one notices. None if that was interrupted.
+fn in_mode(
+    paths: &Paths,
+    models: &Models,
+    list: &[Model],
+    runs: &[&Reach],
+    limits: &Limits,
+    (engine, mode): (&String, &String),
+) -> Option<InMode> {
+    let begun = Instant::now();
+    let mut said = InMode {
+        engine: engine.clone(),
+        mode: mode.clone(),
+        model: None,
+        outcome: Outcome::Holds,
+        runs: 0,
+        reaching: runs.len(),
+        seconds: 0.0,
+    };
+    for run in runs {
+        if interrupted() {
+            return None;
+        }
+        let model = list.iter().find(|model| model.name == run.model)?.clone();
+        let job = Job { model, variant: FIXED.to_owned(), mode: mode.clone() };
+        let row = models.run(paths, &job, limits.run, |_| ());
+        said.runs += 1;
+        match Outcome::of(&row) {
+            Outcome::Holds => {}
+            killed @ Outcome::Killed { .. } => {
+                (said.model, said.outcome) = (Some(run.model.clone()), killed);
+                break;
+            }
+            undecided if said.outcome == Outcome::Holds => {
+                (said.model, said.outcome) = (Some(run.model.clone()), undecided);
+            }
+            Outcome::NotDecided { .. } => {}
+        }
+    }
+    if interrupted() && !matches!(said.outcome, Outcome::Killed { .. }) {
+        return None;
+    }
+    said.seconds = begun.elapsed().as_secs_f64();
+    Some(said)
+}
