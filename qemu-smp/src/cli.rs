@@ -145,10 +145,8 @@ pub struct Models {
 
 /// `cargo smp teeth`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  cargo smp teeth --list\n  cargo smp teeth src/lock.rs\n  \
-    cargo smp teeth --sample 20 --seed 7\n  cargo smp teeth --only 17 --mode rmw"
-)]
+#[command(after_help = "Examples:\n  cargo smp teeth --list\n  cargo smp teeth src/lock.rs\n  \
+    cargo smp teeth --sample 20 --seed 7\n  cargo smp teeth --only 17 --mode rmw")]
 pub struct Teeth {
     /// Mutants whose line in the list contains this; all without it.
     pub filter: Option<String>,
@@ -164,6 +162,13 @@ pub struct Teeth {
     /// What the choice follows from.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Run only models that have no more executions than this on the original: fast, and what survives
+    /// is not decided.
+    #[arg(long, value_name = "N")]
+    pub max_executions: Option<u64>,
+    /// Keep what an earlier run of the same source decided, and run the others.
+    #[arg(long, conflicts_with = "list")]
+    pub resume: bool,
     /// List the mutants and run nothing.
     #[arg(long)]
     pub list: bool,

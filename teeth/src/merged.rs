@@ -30,8 +30,7 @@ impl Merged {
             of_file.flat_map(|mutant| mutant.edits.iter().map(|edit| (mutant.id, edit))).collect();
         edits.sort_by_key(|(id, edit)| (edit.at.start, std::cmp::Reverse(edit.at.end), *id));
         let nodes = nest(&mut edits.into_iter().peekable(), text.len())?;
-        let mut writer =
-            Writer { text, merged: Self { text: String::new(), regions: Vec::new() } };
+        let mut writer = Writer { text, merged: Self { text: String::new(), regions: Vec::new() } };
         writer.range(0..text.len(), &nodes)?;
         Ok(writer.merged)
     }
@@ -70,7 +69,6 @@ impl Node<'_> {
         ids.into_iter().collect()
     }
 }
-
 
 /// Sorted edits as a tree.
 fn nest<'a>(
@@ -144,7 +142,7 @@ impl Writer<'_> {
         }
         if node.has(Place::Lets) {
             self.lets(node)?;
-        } else {
+        } else if !node.has(Place::Const) {
             self.instead(node)?;
         }
         if node.has(Place::Behind) && !self.merged.text.ends_with([';', '}']) {

@@ -93,6 +93,8 @@ pub(crate) enum Place {
     Behind,
     /// In place of a row of `let` statements, as assignments.
     Lets,
+    /// In place of the `const` of a function: only what runs can ask which mutant it is.
+    Const,
 }
 
 /// One change of the text. Edits of all mutants are nested or apart, never across each other.

@@ -201,8 +201,8 @@ impl Workspace {
 fn sources(root: &Path) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     for path in files(&root.join("src"))? {
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let parts = path.strip_prefix(root).context("a source outside of the tree")?.iter();
         let parts: Option<Vec<&str>> = parts.map(|part| part.to_str()).collect();
         let file = parts.context("a source has a name that is no text")?.join("/");

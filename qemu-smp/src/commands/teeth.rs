@@ -14,9 +14,7 @@ use crate::parallel;
 use crate::paths::Paths;
 use crate::process::interrupted;
 use crate::progress::Progress;
-use crate::teeth::{
-    FILE, Fate, Finding, Limits, Teeth, build, hunt, judge, line, parse, reach,
-};
+use crate::teeth::{FILE, Fate, Finding, Limits, Memory, build, hunt, judge, line, parse, reach};
 
 pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
     // Before anything runs: a row that cannot be read needs no mutant to be wrong.
@@ -27,27 +25,28 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
     if args.list {
         return list(&workspace.mutants, &wanted, args.json);
     }
-    fs::create_dir_all(paths.teeth())
-        .with_context(|| format!("cannot make {}", paths.teeth().display()))?;
-    let report = paths.teeth().join("teeth.json");
-    if report.exists() {
-        // An earlier run's word must not be taken for this one's.
-        fs::remove_file(&report).with_context(|| format!("cannot remove {}", report.display()))?;
-    }
-    let write = |teeth: &Teeth| {
-        fs::write(&report, format!("{:#}\n", teeth.json()))
-            .with_context(|| format!("cannot write {}", report.display()))
-    };
-
     let progress = Progress::new(wanted.len());
     progress.doing("building all mutants");
     let built = build(paths, &mut workspace, |line| progress.remark(line))?;
     let models = built.models.list(paths)?;
     let workers = args.jobs.map_or_else(parallel::cores, NonZeroUsize::get);
     let mode = known_mode(args.mode.as_deref(), &models)?;
-    let limits = Limits { run: Duration::from_secs(args.max_seconds), workers, mode };
-    progress.doing("which models come to which mutant's place");
-    let reach = reach(paths, &built.models, &models, workers, |line| progress.say(line))?;
+    let limits = Limits {
+        run: Duration::from_secs(args.max_seconds),
+        executions: args.max_executions,
+        workers,
+        mode,
+    };
+    let memory = Memory::of(paths, built.models.program())?;
+    let reach = match memory.reach()? {
+        Some(known) => known,
+        None => {
+            progress.doing("which models come to which mutant's place");
+            let found = reach(paths, &built.models, &models, workers, |line| progress.say(line))?;
+            memory.keep_reach(&found)?;
+            found
+        }
+    };
 
     let mut findings: Vec<Finding> = Vec::new();
     for mutant in &workspace.mutants {
@@ -60,12 +59,22 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
         };
         findings.push(Finding::new(mutant, fate));
     }
+    if args.resume {
+        let earlier = memory.findings()?.context("no earlier run of this source to go on from")?;
+        let done = earlier.into_iter().filter(|finding| finding.is_done());
+        for finding in done {
+            if let Some(place) = findings.iter_mut().find(|other| other.id == finding.id) {
+                *place = finding;
+            }
+        }
+    }
+    memory.forget_findings()?;
     let open: Vec<Finding> =
         findings.iter().filter(|finding| wanted.contains(&finding.id)).cloned().collect();
     let judged = |findings: &[Finding]| {
         judge(findings.to_vec(), &rows, |finding| wanted.contains(&finding.id))
     };
-    write(&judged(&findings))?;
+    memory.keep(&judged(&findings))?;
     let mut written = Ok(());
     hunt(paths, &built.models, &models, &reach, &limits, &open, |finding| {
         progress.say(&line(&finding));
@@ -74,14 +83,14 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
             *place = finding;
         }
         if written.is_ok() {
-            written = write(&judged(&findings));
+            written = memory.keep(&judged(&findings));
         }
     });
     written?;
     drop(progress);
 
     let teeth = judged(&findings);
-    write(&teeth)?;
+    memory.keep(&teeth)?;
     if args.json {
         println!("{:#}", teeth.json());
     } else {

@@ -8,7 +8,8 @@ use crate::markdown::{self, quoted};
 /// The file, at the top of the tree.
 pub const FILE: &str = "TEETH.md";
 /// The heading of its tables.
-const HEADING: [&str; 5] = ["file", "function", "operator", "part of the change", "why it survives"];
+const HEADING: [&str; 5] =
+    ["file", "function", "operator", "part of the change", "why it survives"];
 
 /// What a row says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Explanation {
     pub fn is_about(&self, finding: &Finding) -> bool {
         self.file == finding.file
             && self.function == finding.function
-            && self.operator == finding.operator.name()
+            && self.operator == finding.operator
             && finding.change().contains(&self.part)
     }
 }
@@ -61,9 +62,8 @@ pub fn parse(text: &str) -> Result<Vec<Explanation>> {
         };
         let [file, function, operator, part, why] = &cells[..] else { bail!("{}", wrong()) };
         let text = |cell| quoted(cell).map(str::to_owned).with_context(wrong);
-        let reason = |word: &str| {
-            why.strip_prefix(word).is_some_and(|reason| !reason.trim().is_empty())
-        };
+        let reason =
+            |word: &str| why.strip_prefix(word).is_some_and(|reason| !reason.trim().is_empty());
         let judgement = if reason("equivalent:") {
             Judgement::Equivalent
         } else if reason("no model:") {
@@ -88,8 +88,7 @@ pub fn parse(text: &str) -> Result<Vec<Explanation>> {
 mod tests {
     use super::*;
 
-    const HEAD: &str =
-        "| file | function | operator | part of the change | why it survives |\n|---|---|---|---|---|\n";
+    const HEAD: &str = "| file | function | operator | part of the change | why it survives |\n|---|---|---|---|---|\n";
 
     #[test]
     fn a_row_says_which_mutant_and_why_it_survives() {

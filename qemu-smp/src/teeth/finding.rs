@@ -1,12 +1,12 @@
 //! What is known of a mutant.
 
-use serde::{Serialize, Serializer};
-use teeth::{Mutant, Operator};
+use serde::{Deserialize, Serialize};
+use teeth::Mutant;
 
 use crate::verdict::{Row, Verdict};
 
 /// What came of a mutant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
     /// Some model noticed.
@@ -38,7 +38,7 @@ impl Fate {
 }
 
 /// What one run of a model says about a mutant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "outcome")]
 pub enum Outcome {
     /// It broke, or the code panicked.
@@ -92,7 +92,7 @@ impl Outcome {
 }
 
 /// What the models of one engine's mode say about a mutant.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InMode {
     /// The engine.
     pub engine: String,
@@ -112,7 +112,7 @@ pub struct InMode {
 }
 
 /// A mutant, and what came of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// Its number.
     pub id: usize,
@@ -123,8 +123,7 @@ pub struct Finding {
     /// The function.
     pub function: String,
     /// What is done.
-    #[serde(serialize_with = "by_name")]
-    pub operator: Operator,
+    pub operator: String,
     /// What the source says.
     pub before: String,
     /// What the mutant says.
@@ -134,13 +133,10 @@ pub struct Finding {
     /// What each mode says.
     pub modes: Vec<InMode>,
     /// Why it survives, as TEETH.md says.
+    #[serde(skip_deserializing)]
     pub why: Option<String>,
     /// The command that runs it alone.
     pub command: String,
-}
-
-fn by_name<S: Serializer>(operator: &Operator, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(operator.name())
 }
 
 impl Finding {
@@ -148,6 +144,7 @@ impl Finding {
     pub fn new(mutant: &Mutant, fate: Fate) -> Self {
         let Mutant { id, file, line, function, operator, before, after, .. } = mutant.clone();
         let command = format!("cargo smp teeth --only {id}");
+        let operator = operator.to_string();
         let (modes, why) = (Vec::new(), None);
         Self { id, file, line, function, operator, before, after, fate, modes, why, command }
     }
@@ -165,6 +162,16 @@ impl Finding {
             Fate::Survives
         };
         self.modes = modes;
+    }
+
+    /// Whether nothing noticed it, as far as it was run.
+    pub fn is_open(&self) -> bool {
+        matches!(self.fate, Fate::Survives | Fate::NotDecided)
+    }
+
+    /// Whether a run gave it a fate that another run would give it, too.
+    pub fn is_done(&self) -> bool {
+        matches!(self.fate, Fate::Killed | Fate::Survives)
     }
 
     /// What it changes into what.

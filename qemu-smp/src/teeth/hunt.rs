@@ -16,6 +16,8 @@ use crate::variants::FIXED;
 pub struct Limits {
     /// Longest time for one model.
     pub run: Duration,
+    /// Most executions that a model may have on the original to be run.
+    pub executions: Option<u64>,
     /// Mutants side by side.
     pub workers: usize,
     /// The only mode to run, if not all.
@@ -94,6 +96,15 @@ fn in_mode(
     for run in runs {
         if interrupted() {
             return None;
+        }
+        if limits.executions.is_some_and(|most| run.executions > most) {
+            // The others have more; what was not run decides nothing.
+            if said.outcome == Outcome::Holds {
+                let reason = format!("it has {} executions and was not run", run.executions);
+                (said.model, said.outcome) =
+                    (Some(run.model.clone()), Outcome::NotDecided { reason });
+            }
+            break;
         }
         let model = list.iter().find(|model| model.name == run.model)?.clone();
         let job = Job { model, variant: FIXED.to_owned(), mode: mode.clone() };

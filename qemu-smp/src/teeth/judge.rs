@@ -88,9 +88,8 @@ fn judgement(finding: &Finding, rows: &[Explanation]) -> Option<Judgement> {
 /// Returns those that are left over.
 fn explain<'a>(findings: &mut [Finding], rows: &'a [Explanation]) -> Vec<&'a Explanation> {
     let meant = |row: &Explanation, findings: &[Finding]| -> Vec<usize> {
-        let open = |finding: &Finding| matches!(finding.fate, Fate::Survives | Fate::NotDecided);
         (0..findings.len())
-            .filter(|&at| open(&findings[at]) && row.is_about(&findings[at]))
+            .filter(|&at| findings[at].is_open() && row.is_about(&findings[at]))
             .collect()
     };
     let mut order: Vec<(Vec<usize>, &Explanation)> =

@@ -9,6 +9,7 @@ mod explanations;
 mod finding;
 mod hunt;
 mod judge;
+mod memory;
 mod reach;
 mod report;
 
@@ -17,5 +18,6 @@ pub use explanations::{Explanation, FILE, Judgement, parse};
 pub use finding::{Fate, Finding, InMode, Outcome};
 pub use hunt::{Limits, hunt};
 pub use judge::{Teeth, judge};
+pub use memory::Memory;
 pub use reach::{Reach, reach};
 pub use report::line;

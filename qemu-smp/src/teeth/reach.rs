@@ -1,9 +1,8 @@
 //! Which models come to which mutant's place: found by running all of them on the original, which
 //! also shows that the copy still is the original while no mutant is chosen.
 
-use std::collections::{BTreeSet, hash_map::DefaultHasher};
+use std::collections::BTreeSet;
 use std::fs;
-use std::hash::{Hash, Hasher};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
@@ -48,15 +47,7 @@ impl Reach {
     }
 }
 
-/// What is kept from one run to the next: it is good for one program.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    program: u64,
-    runs: Vec<Reach>,
-}
-
-/// Runs every model once in every mode, or reads what an earlier run of the same program found.
-/// `say` hears of each run.
+/// Runs every model once in every mode. `say` hears of each run.
 pub fn reach(
     paths: &Paths,
     models: &Models,
@@ -64,14 +55,6 @@ pub fn reach(
     workers: usize,
     say: impl Fn(&str),
 ) -> Result<Vec<Reach>> {
-    let file = paths.teeth().join("reach.json");
-    let program = fingerprint(models.program())?;
-    if let Ok(text) = fs::read_to_string(&file)
-        && let Ok(kept) = serde_json::from_str::<Kept>(&text)
-        && kept.program == program
-    {
-        return Ok(kept.runs);
-    }
     let jobs = models::select(list, &[FIXED.to_owned()], None);
     if jobs.is_empty() {
         bail!("no model runs on {FIXED}");
@@ -87,7 +70,12 @@ pub fn reach(
     };
     let mut rows: Vec<Option<Row>> = vec![None; jobs.len()];
     parallel::each(&jobs, workers, work, |at, row| {
-        say(&format!("no mutant: {} {}, {:.1} s", jobs[at].name(), row.verdict.word(), row.seconds));
+        say(&format!(
+            "no mutant: {} {}, {:.1} s",
+            jobs[at].name(),
+            row.verdict.word(),
+            row.seconds
+        ));
         rows[at] = Some(row);
     });
     if interrupted() {
@@ -114,10 +102,7 @@ pub fn reach(
         });
     }
     compare(paths, &jobs, &rows, say)?;
-    let kept = Kept { program, runs };
-    fs::write(&file, serde_json::to_string_pretty(&kept)?)
-        .with_context(|| format!("cannot write {}", file.display()))?;
-    Ok(kept.runs)
+    Ok(runs)
 }
 
 /// The copy, while it is no mutant, explores what the original explores.
@@ -155,13 +140,4 @@ fn read(notes: &Path) -> Result<BTreeSet<usize>> {
     };
     let parse = |line: &str| line.parse().with_context(|| format!("`{line}` is no mutant"));
     text.lines().map(parse).collect()
-}
-
-/// Tells one program from another.
-fn fingerprint(program: &Path) -> Result<u64> {
-    let bytes =
-        fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    Ok(hasher.finish())
 }

@@ -16,7 +16,8 @@ impl Teeth {
         let modes = self.modes();
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);
-        let mut header = ["id", "where", "function", "operator", "change"].map(str::to_owned).to_vec();
+        let mut header =
+            ["id", "where", "function", "operator", "change"].map(str::to_owned).to_vec();
         header.extend(modes.iter().map(|(engine, mode)| format!("{engine} {mode}")));
         header.push("fate".to_owned());
         table.set_header(header);
@@ -26,7 +27,7 @@ impl Teeth {
                 finding.id.to_string(),
                 format!("{}:{}", finding.file, finding.line),
                 finding.function.clone(),
-                finding.operator.to_string(),
+                finding.operator.clone(),
                 shortened(&finding.change()),
             ];
             for (engine, mode) in &modes {
@@ -37,8 +38,7 @@ impl Teeth {
             table.add_row(line);
         }
         let mut text = format!("{table}\n");
-        let open = |finding: &&Finding| matches!(finding.fate, Fate::Survives | Fate::NotDecided);
-        for finding in self.findings.iter().filter(open) {
+        for finding in self.findings.iter().filter(|finding| finding.is_open()) {
             let why = finding.why.as_deref().unwrap_or("NOT EXPLAINED");
             let _ = writeln!(
                 text,

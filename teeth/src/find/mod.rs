@@ -58,6 +58,8 @@ struct Walk<'a> {
     /// The type whose functions these are.
     owner: Option<String>,
     function: String,
+    /// Where the function says that it is `const`.
+    constness: Option<Range<usize>>,
     /// Whether the function has no value.
     unit: bool,
     /// Whether Fixed does not contain this.
@@ -76,6 +78,7 @@ impl<'a> Walk<'a> {
             found: Vec::new(),
             owner: None,
             function: String::new(),
+            constness: None,
             unit: false,
             dead: false,
             loops: 0,
@@ -100,8 +103,13 @@ impl<'a> Walk<'a> {
         self.add(operator, before, after, vec![Edit { at, place, text: text.to_owned() }]);
     }
 
-    fn add(&mut self, operator: Operator, before: String, after: String, edits: Vec<Edit>) {
+    fn add(&mut self, operator: Operator, before: String, after: String, mut edits: Vec<Edit>) {
         let start = edits.iter().map(|edit| edit.at.start).min().unwrap_or_default();
+        edits.extend(self.constness.clone().map(|at| Edit {
+            at,
+            place: Place::Const,
+            text: String::new(),
+        }));
         let function = match &self.owner {
             Some(owner) => format!("{owner}::{}", self.function),
             None => self.function.clone(),
@@ -130,12 +138,15 @@ impl<'a> Walk<'a> {
 
     /// A function: what is in it belongs to it.
     fn within(&mut self, signature: &syn::Signature, block: &Block) {
+        let constness = signature.constness.as_ref().map(bytes);
+        let constness = std::mem::replace(&mut self.constness, constness);
         let before = (std::mem::take(&mut self.function), self.unit, self.dead);
         self.function = signature.ident.to_string();
         self.unit = matches!(signature.output, syn::ReturnType::Default);
         self.dead |= self.facts.never_from_fixed(&self.function);
         self.block(block, self.unit);
         (self.function, self.unit, self.dead) = before;
+        self.constness = constness;
     }
 
     fn in_loop(&mut self, body: &Block) {

@@ -46,7 +46,8 @@ impl Walk<'_> {
             }
             if let Some(next) = next {
                 let next = index + 1 + next;
-                self.exchange(stmts, index, next, unit || next != last);
+                let value = matches!(stmts[next], Stmt::Expr(_, None));
+                self.exchange(stmts, index, next, unit || next != last || !value);
             }
         }
         self.exchange_lets(stmts);
@@ -155,20 +156,15 @@ impl Walk<'_> {
             return;
         }
         let (first_text, second_text) = (self.text(bytes(first)), self.text(bytes(second)));
-        let gone = |stmt: &Stmt| Edit {
-            at: bytes(stmt),
-            place: Place::Statement,
-            text: String::new(),
-        };
+        let gone =
+            |stmt: &Stmt| Edit { at: bytes(stmt), place: Place::Statement, text: String::new() };
         let put = |stmt: &Stmt, place: Place, text: &str| Edit {
             at: bytes(stmt),
             place,
             text: text.to_owned(),
         };
         // The machine's own calls take nothing away that their other place would need.
-        let machine = |stmt: &Stmt| {
-            matches!(expression(stmt), Some(Expr::MethodCall(call)) if on_arch(&call.receiver))
-        };
+        let machine = |stmt: &Stmt| matches!(expression(stmt), Some(Expr::MethodCall(call)) if on_arch(&call.receiver));
         let edits = match (first, second) {
             (Stmt::Expr(..), Stmt::Expr(..)) if behind && machine(second) => {
                 vec![gone(second), put(first, Place::Before, second_text)]
