@@ -162,10 +162,6 @@ pub struct Teeth {
     /// What the choice follows from.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Run only models that have no more executions than this on the original: fast, and what survives
-    /// is not decided.
-    #[arg(long, value_name = "N")]
-    pub max_executions: Option<u64>,
     /// Keep what an earlier run of the same source decided, and run the others.
     #[arg(long, conflicts_with = "list")]
     pub resume: bool,

@@ -31,12 +31,7 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
     let models = built.models.list(paths)?;
     let workers = args.jobs.map_or_else(parallel::cores, NonZeroUsize::get);
     let mode = known_mode(args.mode.as_deref(), &models)?;
-    let limits = Limits {
-        run: Duration::from_secs(args.max_seconds),
-        executions: args.max_executions,
-        workers,
-        mode,
-    };
+    let limits = Limits { run: Duration::from_secs(args.max_seconds), workers, mode };
     let memory = Memory::of(paths, built.models.program())?;
     let reach = match memory.reach()? {
         Some(known) => known,
@@ -77,6 +72,9 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
     memory.keep(&judged(&findings))?;
     let mut written = Ok(());
     hunt(paths, &built.models, &models, &reach, &limits, &open, |finding| {
+        if finding.fate == Fate::NotRun {
+            return;
+        }
         progress.say(&line(&finding));
         progress.step();
         if let Some(place) = findings.iter_mut().find(|other| other.id == finding.id) {

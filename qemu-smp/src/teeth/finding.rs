@@ -103,7 +103,7 @@ pub struct InMode {
     /// What it noticed; if nothing, the first that did not end, or that all held.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// Models that were run.
+    /// Runs of models, those that were made again with more time counted again.
     pub runs: usize,
     /// Models that come to the mutant's place.
     pub reaching: usize,

@@ -10,14 +10,16 @@ use crate::parallel;
 use crate::paths::Paths;
 use crate::process::interrupted;
 use crate::variants::FIXED;
+use crate::verdict::Verdict;
+
+/// How long each model is run before any is run in full.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How mutants are run.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Longest time for one model.
     pub run: Duration,
-    /// Most executions that a model may have on the original to be run.
-    pub executions: Option<u64>,
     /// Mutants side by side.
     pub workers: usize,
     /// The only mode to run, if not all.
@@ -46,7 +48,7 @@ pub fn hunt(
                 .filter(|run| (&run.engine, &run.mode) == (engine, mode))
                 .filter(|run| run.comes_to(finding.id));
             let mut runs: Vec<&Reach> = runs.collect();
-            // Cheapest first, in an order that does not depend on the clock.
+            // Cheapest first, by what does not depend on the clock.
             runs.sort_by_key(|run| run.executions);
             match in_mode(paths, &models, list, &runs, limits, (engine, mode)) {
                 Some(mode) => said.push(mode),
@@ -74,7 +76,8 @@ fn modes(reach: &[Reach], limits: &Limits) -> Vec<(String, String)> {
     modes
 }
 
-/// Runs models until one notices. None if that was interrupted.
+/// Runs models until one notices: first each for a moment, as most that notice do so soon, then those
+/// that did not end. None if that was interrupted.
 fn in_mode(
     paths: &Paths,
     models: &Models,
@@ -93,36 +96,46 @@ fn in_mode(
         reaching: runs.len(),
         seconds: 0.0,
     };
-    for run in runs {
-        if interrupted() {
-            return None;
-        }
-        if limits.executions.is_some_and(|most| run.executions > most) {
-            // The others have more; what was not run decides nothing.
-            if said.outcome == Outcome::Holds {
-                let reason = format!("it has {} executions and was not run", run.executions);
-                (said.model, said.outcome) =
-                    (Some(run.model.clone()), Outcome::NotDecided { reason });
+    let mut open = runs.to_vec();
+    let (mut stuck, mut cut) = (None, None);
+    for limit in [LOOK.min(limits.run), limits.run] {
+        let mut left = Vec::new();
+        cut = None;
+        for run in open {
+            if interrupted() {
+                return None;
             }
+            let model = list.iter().find(|model| model.name == run.model)?.clone();
+            let job = Job { model, variant: FIXED.to_owned(), mode: mode.clone() };
+            let row = models.run(paths, &job, limit, |_| ());
+            said.runs += 1;
+            let outcome = Outcome::of(&row);
+            let found = (run.model.clone(), outcome);
+            match &found.1 {
+                Outcome::Holds => {}
+                Outcome::Killed { .. } => {
+                    (said.model, said.outcome) = (Some(found.0), found.1);
+                    said.seconds = begun.elapsed().as_secs_f64();
+                    return Some(said);
+                }
+                Outcome::NotDecided { .. } if row.verdict == Verdict::Cut => {
+                    left.push(run);
+                    cut.get_or_insert(found);
+                }
+                Outcome::NotDecided { .. } => {
+                    stuck.get_or_insert(found);
+                }
+            }
+        }
+        if left.is_empty() || limit == limits.run {
             break;
         }
-        let model = list.iter().find(|model| model.name == run.model)?.clone();
-        let job = Job { model, variant: FIXED.to_owned(), mode: mode.clone() };
-        let row = models.run(paths, &job, limits.run, |_| ());
-        said.runs += 1;
-        match Outcome::of(&row) {
-            Outcome::Holds => {}
-            killed @ Outcome::Killed { .. } => {
-                (said.model, said.outcome) = (Some(run.model.clone()), killed);
-                break;
-            }
-            undecided if said.outcome == Outcome::Holds => {
-                (said.model, said.outcome) = (Some(run.model.clone()), undecided);
-            }
-            Outcome::NotDecided { .. } => {}
-        }
+        open = left;
     }
-    if interrupted() && !matches!(said.outcome, Outcome::Killed { .. }) {
+    if let Some((model, outcome)) = stuck.or(cut) {
+        (said.model, said.outcome) = (Some(model), outcome);
+    }
+    if interrupted() {
         return None;
     }
     said.seconds = begun.elapsed().as_secs_f64();

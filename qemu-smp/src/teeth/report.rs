@@ -122,7 +122,7 @@ fn cell(said: &InMode) -> String {
         Outcome::Killed { property, .. } => format!("{property} {model}"),
         Outcome::NotDecided { .. } => format!("not decided: {model}"),
         Outcome::Holds if said.reaching == 0 => "no model comes there".to_owned(),
-        Outcome::Holds => format!("{} models hold", said.runs),
+        Outcome::Holds => format!("{} models hold", said.reaching),
     }
 }
 

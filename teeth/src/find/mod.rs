@@ -129,7 +129,10 @@ impl<'a> Walk<'a> {
 
     /// In the order of the text.
     fn sorted(mut self) -> Vec<Mutant> {
-        let start = |mutant: &Mutant| mutant.edits.iter().map(|edit| edit.at.start).min();
+        let start = |mutant: &Mutant| {
+            let edits = mutant.edits.iter().filter(|edit| edit.place != Place::Const);
+            edits.map(|edit| edit.at.start).min()
+        };
         self.found.sort_by(|a, b| {
             (start(a), a.operator, &a.after).cmp(&(start(b), b.operator, &b.after))
         });

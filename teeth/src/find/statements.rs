@@ -3,6 +3,7 @@
 use syn::{BinOp, Expr, Lit, Stmt};
 
 use super::{Walk, from_to};
+use crate::fixed::value;
 use crate::mutant::{Edit, Operator, Place};
 use crate::syntax::{
     bound, bytes, callee, computed, expression, leaves, mentions, on_arch, one_line,
@@ -38,10 +39,10 @@ impl Walk<'_> {
             }
         }
         for index in 0..stmts.len() {
-            // What only tells is no step: the neighbour is behind it.
+            // The neighbour is behind what is no step.
             let rest = &stmts[index + 1..];
-            let next = rest.iter().position(|stmt| !self.tells(stmt));
-            if self.tells(&stmts[index]) {
+            let next = rest.iter().position(|stmt| !self.is_no_step(stmt));
+            if self.is_no_step(&stmts[index]) {
                 continue;
             }
             if let Some(next) = next {
@@ -112,9 +113,15 @@ impl Walk<'_> {
         })
     }
 
-    /// Whether a statement only tells the observer.
-    fn tells(&self, stmt: &Stmt) -> bool {
-        expression(stmt).and_then(callee).is_some_and(|name| name == "trace")
+    /// Whether a statement is no step: it only tells the observer, or Fixed does not have it.
+    fn is_no_step(&self, stmt: &Stmt) -> bool {
+        match expression(stmt) {
+            Some(Expr::If(node)) => {
+                value(&node.cond) == Some(false) && node.else_branch.is_none() && !self.dead
+            }
+            Some(expr) => callee(expr).is_some_and(|name| name == "trace"),
+            None => false,
+        }
     }
 
     /// Whether it is worth moving.

@@ -133,6 +133,11 @@ fn statements_change_places_where_names_allow_it() {
         ["exchanged: arch.store(&x, 1); arch.putcr3(p); -> arch.putcr3(p); arch.store(&x, 1);"],
         "what only tells is no step"
     );
+    assert_eq!(
+        moved("arch.store(&x, 1); if !fixes.has(Fixes::A1) { go(); } arch.fence();"),
+        ["exchanged: arch.store(&x, 1); arch.fence(); -> arch.fence(); arch.store(&x, 1);"],
+        "what Fixed lacks is no step"
+    );
     assert_eq!(moved("let a = arch.load(&x); arch.store(&y, a);").len(), 0, "a is used");
     assert_eq!(moved("let a = arch.load(&x); arch.store(&y, 1);").len(), 1);
     assert_eq!(moved("go(); gone();").len(), 0, "neither is one of those");
