@@ -7,7 +7,8 @@ use std::fs;
 use common::{Finished, World, finish};
 use serde_json::Value;
 
-/// Three mutants: the fence, the store, and both exchanged; then one that Fixed does not have.
+/// Four mutants: 1, the fence removed; 2, fence and store exchanged; 3, the store removed; 4, the
+/// condition turned round. A fifth is not in Fixed.
 const SOURCE: &str = "\
 fn f(arch: &A) {
     arch.fence();
@@ -21,6 +22,8 @@ const HEAD: &str = "# Mutants that survive\n\n\
 | file | function | operator | part of the change | why it survives |\n|---|---|---|---|---|\n";
 const FENCE: &str = "| `src/lib.rs` | `f` | fence removed | `arch.fence();` | ";
 const EXCHANGED: &str = "| `src/lib.rs` | `f` | exchanged | `arch.fence(); arch.store` | ";
+/// Models that notice all but mutants 1 and 2.
+const TWO: &str = "3:a1-model:rmw 3:a2-model:as-written 4:c1-model:as-written";
 const SAME: &str = "equivalent: nobody looks |\n";
 
 /// A workspace with these rows in TEETH.md, whose models come to the places of all mutants.
@@ -35,7 +38,7 @@ fn world(rows: &str) -> World {
 /// Runs with models that notice some mutants; `2:a1-model:rmw` is one that notices mutant 2.
 fn teeth(world: &World, notice: &str, args: &[&str]) -> Finished {
     let mut smp = world.smp(&[&["teeth"], args].concat());
-    smp.env("FAKE_REACHED", "1 2 3 4 5 6").env("FAKE_NOTICED", notice);
+    smp.env("FAKE_REACHED", "1 2 3 4").env("FAKE_NOTICED", notice);
     finish(smp)
 }
 
@@ -48,4 +51,121 @@ fn written(world: &World) -> Value {
 fn fates(world: &World) -> Vec<String> {
     let mutants = written(world)["mutants"].as_array().unwrap().clone();
     mutants.iter().map(|it| it["fate"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn models_that_notice_nothing_let_every_mutant_survive() {
+    let world = world("");
+    let finished = teeth(&world, "", &[]);
+    finished.refused(
+        1,
+        &[
+            "NO PASS",
+            "problem: no mutant was killed",
+            "problem: 4 mutants survive and are not explained in TEETH.md",
+            "run it alone: cargo smp teeth --only 1",
+        ],
+    );
+    assert_eq!(fates(&world), ["survives", "survives", "survives", "survives", "not-in-fixed"]);
+    assert_eq!(written(&world)["pass"], false);
+}
+
+#[test]
+fn all_killed_but_what_is_explained_is_a_pass() {
+    let world = world(&format!("{FENCE}{SAME}{EXCHANGED}{SAME}"));
+    let finished = teeth(&world, TWO, &[]);
+    finished.passed();
+    assert_eq!(fates(&world), ["survives", "survives", "killed", "killed", "not-in-fixed"]);
+    assert!(finished.out.contains("loom rmw kills 1, loom as-written kills 2"), "{}", finished.out);
+    let report = written(&world);
+    assert_eq!(report["pass"], true);
+    let third = &report["mutants"][2];
+    assert_eq!(third["modes"][0]["model"], "a1-model");
+    assert_eq!(third["modes"][0]["property"], "V1");
+    assert_eq!(third["modes"][0]["runs"], 1, "the first that notices ends it");
+    assert_eq!(third["modes"][1]["model"], "a2-model");
+    assert_eq!(third["command"], "cargo smp teeth --only 3");
+    assert_eq!(report["mutants"][0]["why"], "equivalent: nobody looks");
+    assert_eq!(report["mutants"][0]["modes"][0]["reaching"], 12);
+}
+
+#[test]
+fn a_row_about_what_is_killed_is_stale_and_so_is_one_about_nothing() {
+    let gone = "| `src/lib.rs` | `g` | negated | `x` | equivalent: nobody looks |\n";
+    let world = world(&format!("{FENCE}{SAME}{EXCHANGED}{SAME}{gone}"));
+    let finished = teeth(&world, &format!("1:a1-model:rmw {TWO}"), &[]);
+    finished.refused(1, &["problem: TEETH.md:5 is stale", "problem: TEETH.md:7 is stale"]);
+    assert!(!finished.out.contains("TEETH.md:6 is stale"), "{}", finished.out);
+}
+
+#[test]
+fn a_missing_model_is_no_explanation() {
+    let world = world(&format!("{FENCE}no model: of two CPUs |\n{EXCHANGED}{SAME}"));
+    let finished = teeth(&world, TWO, &[]);
+    finished.refused(1, &["problem: 1 mutants survive for want of a model"]);
+    assert!(!finished.out.contains("not explained"), "{}", finished.out);
+}
+
+#[test]
+fn a_run_that_does_not_end_decides_nothing() {
+    let world = world(&format!("{EXCHANGED}{SAME}"));
+    let finished =
+        teeth(&world, &format!("1:a3-model:rmw:cut 1:a4-model:as-written:stuck {TWO}"), &[]);
+    finished.refused(1, &["problem: 1 mutants are not decided", "not decided: a3-model"]);
+    assert_eq!(fates(&world)[..2], ["not-decided", "survives"]);
+    let modes = &written(&world)["mutants"][0]["modes"];
+    assert!(modes[1]["reason"].as_str().unwrap().contains("branches"), "{modes}");
+}
+
+#[test]
+fn a_panic_of_the_code_kills_and_one_of_the_engine_does_not() {
+    let world = world(&format!("{EXCHANGED}{SAME}"));
+    teeth(&world, &format!("1:a3-model:rmw:panic {TWO}"), &[]).passed();
+    assert_eq!(written(&world)["mutants"][0]["modes"][0]["property"], "panic");
+}
+
+#[test]
+fn a_part_is_judged_alone() {
+    let world = world(&format!("{FENCE}{SAME}{EXCHANGED}{SAME}"));
+    teeth(&world, TWO, &["--only", "3", "--mode", "rmw"]).passed();
+    assert_eq!(fates(&world), ["not-run", "not-run", "killed", "not-run", "not-in-fixed"]);
+    teeth(&world, TWO, &["store removed"]).passed();
+    let sample = ["--sample", "2", "--seed", "5"];
+    let finished = teeth(&world, TWO, &sample);
+    assert!(finished.err.contains("a sample of 2 mutants: --seed 5"), "{}", finished.err);
+    let (first, run) = (fates(&world), fates(&world).iter().filter(|it| *it != "not-run").count());
+    assert_eq!(run, 3, "two, and the one that Fixed does not have");
+    teeth(&world, TWO, &sample);
+    assert_eq!(fates(&world), first, "the seed decides");
+}
+
+#[test]
+fn a_run_goes_on_where_an_earlier_one_stopped() {
+    let world = world(&format!("{FENCE}{SAME}{EXCHANGED}{SAME}"));
+    teeth(&world, "", &["--resume"]).refused(1, &["no earlier run"]);
+    teeth(&world, TWO, &["--only", "3"]).passed();
+    // Nobody notices mutant 3 any more, but that is decided.
+    let rest = "4:c1-model:rmw";
+    teeth(&world, rest, &["--resume"]).passed();
+    assert_eq!(fates(&world), ["survives", "survives", "killed", "killed", "not-in-fixed"]);
+}
+
+#[test]
+fn nonsense_is_refused_before_anything_is_run() {
+    let world = world("");
+    teeth(&world, "", &["--only", "6"]).refused(1, &["numbered from 1 to 5"]);
+    teeth(&world, "", &["nothing like it"]).refused(1, &["no mutant has `nothing like it`"]);
+    teeth(&world, "", &["--mode", "sc"]).refused(1, &["known modes: as-written, rmw"]);
+    assert!(!world.path("target/teeth/teeth.json").exists());
+    let listed = teeth(&world, "", &["--list"]);
+    listed.passed();
+    assert!(listed.out.contains("1 src/lib.rs:2 f: fence removed: arch.fence(); -> (nothing)\n"));
+    assert!(listed.out.contains("arch.putcr3(p); -> (nothing)  (not in Fixed)\n"));
+}
+
+#[test]
+fn a_copy_that_is_not_the_original_is_refused() {
+    let world = world("");
+    teeth(&world, "0:a1-model:rmw", &[])
+        .refused(1, &["without any mutant, a1-model on fixed (rmw) is broken"]);
 }
