@@ -144,7 +144,11 @@ fn a_run_goes_on_where_an_earlier_one_stopped() {
     let world = world(&format!("{FENCE}{SAME}{EXCHANGED}{SAME}"));
     teeth(&world, "", &["--resume"]).refused(1, &["no earlier run"]);
     teeth(&world, TWO, &["--only", "3"]).passed();
-    // Nobody notices mutant 3 any more, but that is decided.
+    // Nobody notices mutant 3 any more, but that is decided. What was not decided is kept, too, until
+    // it is run again.
+    teeth(&world, "1:a3-model:rmw:cut", &["--only", "1", "--resume"]);
+    teeth(&world, "", &["--only", "2", "--resume"]);
+    assert_eq!(fates(&world)[..4], ["not-decided", "survives", "killed", "not-run"]);
     let rest = "4:c1-model:rmw";
     teeth(&world, rest, &["--resume"]).passed();
     assert_eq!(fates(&world), ["survives", "survives", "killed", "killed", "not-in-fixed"]);

@@ -56,7 +56,11 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
     }
     if args.resume {
         let earlier = memory.findings()?.context("no earlier run of this source to go on from")?;
-        let done = earlier.into_iter().filter(|finding| finding.is_done());
+        let modes = limits.modes(&reach);
+        let done = earlier.into_iter().filter(|finding| {
+            finding.is_decided(&modes)
+                || (!wanted.contains(&finding.id) && !finding.modes.is_empty())
+        });
         for finding in done {
             if let Some(place) = findings.iter_mut().find(|other| other.id == finding.id) {
                 *place = finding;

@@ -169,9 +169,12 @@ impl Finding {
         matches!(self.fate, Fate::Survives | Fate::NotDecided)
     }
 
-    /// Whether a run gave it a fate that another run would give it, too.
-    pub fn is_done(&self) -> bool {
-        matches!(self.fate, Fate::Killed | Fate::Survives)
+    /// Whether each of these modes has said something that it would say again.
+    pub fn is_decided(&self, modes: &[(String, String)]) -> bool {
+        modes.iter().all(|(engine, mode)| {
+            let said = self.modes.iter().find(|said| (&said.engine, &said.mode) == (engine, mode));
+            said.is_some_and(|said| !matches!(said.outcome, Outcome::NotDecided { .. }))
+        })
     }
 
     /// What it changes into what.

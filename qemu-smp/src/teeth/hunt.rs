@@ -26,6 +26,21 @@ pub struct Limits {
     pub mode: Option<String>,
 }
 
+impl Limits {
+    /// The engines' modes that are run, in the order in which the models list them.
+    pub fn modes(&self, reach: &[Reach]) -> Vec<(String, String)> {
+        let mut modes: Vec<(String, String)> = Vec::new();
+        let wanted = |mode: &String| self.mode.as_ref().is_none_or(|only| only == mode);
+        for run in reach.iter().filter(|run| wanted(&run.mode)) {
+            let mode = (run.engine.clone(), run.mode.clone());
+            if !modes.contains(&mode) {
+                modes.push(mode);
+            }
+        }
+        modes
+    }
+}
+
 /// Runs those of the findings that are to be run, and hands each over as it comes.
 pub fn hunt(
     paths: &Paths,
@@ -38,7 +53,7 @@ pub fn hunt(
 ) {
     let open: Vec<&Finding> =
         findings.iter().filter(|finding| finding.fate == Fate::NotRun).collect();
-    let modes = modes(reach, limits);
+    let modes = limits.modes(reach);
     let work = |finding: &&Finding| {
         let models = models.with(CHOSEN, finding.id.to_string());
         let mut said = Vec::new();
@@ -61,19 +76,6 @@ pub fn hunt(
         finding
     };
     parallel::each(&open, limits.workers, work, |_, finding| take(finding));
-}
-
-/// The engines' modes that are run, in the order in which the models list them.
-fn modes(reach: &[Reach], limits: &Limits) -> Vec<(String, String)> {
-    let mut modes: Vec<(String, String)> = Vec::new();
-    for run in reach.iter().filter(|run| limits.mode.as_ref().is_none_or(|mode| *mode == run.mode))
-    {
-        let mode = (run.engine.clone(), run.mode.clone());
-        if !modes.contains(&mode) {
-            modes.push(mode);
-        }
-    }
-    modes
 }
 
 /// Runs models until one notices: first each for a moment, as most that notice do so soon, then those
