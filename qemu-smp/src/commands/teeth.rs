@@ -1,5 +1,6 @@
 //! `cargo smp teeth`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -14,7 +15,10 @@ use crate::parallel;
 use crate::paths::Paths;
 use crate::process::interrupted;
 use crate::progress::Progress;
-use crate::teeth::{FILE, Fate, Finding, Limits, Memory, build, hunt, judge, line, parse, reach};
+use crate::teeth::{
+    Explanation, FILE, Fate, Finding, Judgement, Limits, Memory, build, hunt, judge, line, parse,
+    reach,
+};
 
 pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
     // Before anything runs: a row that cannot be read needs no mutant to be wrong.
@@ -31,7 +35,9 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
     let models = built.models.list(paths)?;
     let workers = args.jobs.map_or_else(parallel::cores, NonZeroUsize::get);
     let mode = known_mode(args.mode.as_deref(), &models)?;
-    let limits = Limits { run: Duration::from_secs(args.max_seconds), workers, mode };
+    let run = Duration::from_secs(args.max_seconds);
+    let looked_at = if args.thorough { BTreeSet::new() } else { equivalent(&workspace, &rows) };
+    let limits = Limits { run, looked_at, workers, mode };
     let memory = Memory::of(paths, built.models.program())?;
     let reach = match memory.reach()? {
         Some(known) => known,
@@ -63,7 +69,7 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
         });
         for finding in done {
             if let Some(place) = findings.iter_mut().find(|other| other.id == finding.id) {
-                *place = finding;
+                *place = finding.unexplained();
             }
         }
     }
@@ -101,6 +107,15 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
         println!("{}: {}", if passed { "pass" } else { "NO PASS" }, teeth.summary());
     }
     Ok(teeth.passed() && !interrupted())
+}
+
+/// The mutants that some row may be calling equivalent.
+fn equivalent(workspace: &Workspace, rows: &[Explanation]) -> BTreeSet<usize> {
+    let said = |mutant: &&Mutant| {
+        let finding = Finding::new(mutant, Fate::NotRun);
+        rows.iter().any(|row| row.judgement == Judgement::Equivalent && row.is_about(&finding))
+    };
+    workspace.mutants.iter().filter(said).map(|mutant| mutant.id).collect()
 }
 
 /// The numbers of the mutants to be run.

@@ -11,6 +11,8 @@ use crate::verdict::{Row, Verdict};
 pub enum Fate {
     /// Some model noticed.
     Killed,
+    /// Nothing noticed, and nothing could, as TEETH.md says.
+    Equivalent,
     /// Every model that comes to its place was run, and none noticed.
     Survives,
     /// No model noticed, but some did not end.
@@ -28,6 +30,7 @@ impl Fate {
     pub fn word(self) -> &'static str {
         match self {
             Self::Killed => "killed",
+            Self::Equivalent => "equivalent",
             Self::Survives => "SURVIVES",
             Self::NotDecided => "not decided",
             Self::NotRun => "not run",
@@ -133,7 +136,6 @@ pub struct Finding {
     /// What each mode says.
     pub modes: Vec<InMode>,
     /// Why it survives, as TEETH.md says.
-    #[serde(skip_deserializing)]
     pub why: Option<String>,
     /// The command that runs it alone.
     pub command: String,
@@ -166,7 +168,17 @@ impl Finding {
 
     /// Whether nothing noticed it, as far as it was run.
     pub fn is_open(&self) -> bool {
-        matches!(self.fate, Fate::Survives | Fate::NotDecided)
+        matches!(self.fate, Fate::Equivalent | Fate::Survives | Fate::NotDecided)
+    }
+
+    /// Takes back what TEETH.md said of it.
+    pub fn unexplained(mut self) -> Self {
+        if self.fate == Fate::Equivalent {
+            let modes = std::mem::take(&mut self.modes);
+            self.conclude(modes, true);
+        }
+        self.why = None;
+        self
     }
 
     /// Whether each of these modes has said something that it would say again.

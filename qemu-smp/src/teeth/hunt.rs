@@ -1,5 +1,6 @@
 //! Running mutants on the models that come to their places.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use teeth::workspace::CHOSEN;
@@ -20,6 +21,8 @@ const LOOK: Duration = Duration::from_secs(2);
 pub struct Limits {
     /// Longest time for one model.
     pub run: Duration,
+    /// Mutants that TEETH.md calls equivalent: models have a look at these, and no more.
+    pub looked_at: BTreeSet<usize>,
     /// Mutants side by side.
     pub workers: usize,
     /// The only mode to run, if not all.
@@ -56,6 +59,8 @@ pub fn hunt(
     let modes = limits.modes(reach);
     let work = |finding: &&Finding| {
         let models = models.with(CHOSEN, finding.id.to_string());
+        let run =
+            if limits.looked_at.contains(&finding.id) { LOOK.min(limits.run) } else { limits.run };
         let mut said = Vec::new();
         for (engine, mode) in &modes {
             let runs = reach
@@ -65,7 +70,7 @@ pub fn hunt(
             let mut runs: Vec<&Reach> = runs.collect();
             // Cheapest first, by what does not depend on the clock.
             runs.sort_by_key(|run| run.executions);
-            match in_mode(paths, &models, list, &runs, limits, (engine, mode)) {
+            match in_mode(paths, &models, list, &runs, run, (engine, mode)) {
                 Some(mode) => said.push(mode),
                 None => break,
             }
@@ -85,7 +90,7 @@ fn in_mode(
     models: &Models,
     list: &[Model],
     runs: &[&Reach],
-    limits: &Limits,
+    most: Duration,
     (engine, mode): (&String, &String),
 ) -> Option<InMode> {
     let begun = Instant::now();
@@ -100,7 +105,7 @@ fn in_mode(
     };
     let mut open = runs.to_vec();
     let (mut stuck, mut cut) = (None, None);
-    for limit in [LOOK.min(limits.run), limits.run] {
+    for limit in [LOOK.min(most), most] {
         let mut left = Vec::new();
         cut = None;
         for run in open {
@@ -129,7 +134,7 @@ fn in_mode(
                 }
             }
         }
-        if left.is_empty() || limit == limits.run {
+        if left.is_empty() || limit == most {
             break;
         }
         open = left;

@@ -47,17 +47,15 @@ pub fn judge(
     } else if killed == 0 && tried == findings.len() {
         problems.push("no mutant was killed: that proves nothing".to_owned());
     }
-    let named = |fate: Fate, judgement: Option<Judgement>| {
-        count(&|finding| finding.fate == fate && self::judgement(finding, rows) == judgement)
+    // What is equivalent has that for its fate by now; any other row wants a model.
+    let survives = |explained: bool| {
+        count(&|finding| finding.fate == Fate::Survives && finding.why.is_some() == explained)
     };
     for (number, problem) in [
-        (named(Fate::Survives, None), format!("survive and are not explained in {FILE}")),
+        (survives(false), format!("survive and are not explained in {FILE}")),
+        (survives(true), format!("survive for want of a model, says {FILE}")),
         (
-            named(Fate::Survives, Some(Judgement::NoModel)),
-            format!("survive for want of a model, says {FILE}"),
-        ),
-        (
-            named(Fate::NotDecided, None) + named(Fate::NotDecided, Some(Judgement::NoModel)),
+            count(&|finding| finding.fate == Fate::NotDecided),
             "are not decided: give models more time with --max-seconds".to_owned(),
         ),
         (count(&|finding| finding.fate == Fate::NotRun), "were not run".to_owned()),
@@ -78,12 +76,6 @@ pub fn judge(
     Teeth { findings, problems }
 }
 
-/// What the row of a mutant says.
-fn judgement(finding: &Finding, rows: &[Explanation]) -> Option<Judgement> {
-    let why = finding.why.as_ref()?;
-    rows.iter().find(|row| row.why == *why && row.is_about(finding)).map(|row| row.judgement)
-}
-
 /// Gives each survivor its row. A row explains one mutant; rows that could be about few choose first.
 /// Returns those that are left over.
 fn explain<'a>(findings: &mut [Finding], rows: &'a [Explanation]) -> Vec<&'a Explanation> {
@@ -98,7 +90,12 @@ fn explain<'a>(findings: &mut [Finding], rows: &'a [Explanation]) -> Vec<&'a Exp
     let mut left_over = Vec::new();
     for (meant, row) in order {
         match meant.into_iter().find(|&at| findings[at].why.is_none()) {
-            Some(at) => findings[at].why = Some(row.why.clone()),
+            Some(at) => {
+                findings[at].why = Some(row.why.clone());
+                if row.judgement == Judgement::Equivalent {
+                    findings[at].fate = Fate::Equivalent;
+                }
+            }
             None => left_over.push(row),
         }
     }
