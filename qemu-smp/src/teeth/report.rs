@@ -21,8 +21,8 @@ impl Teeth {
         header.extend(modes.iter().map(|(engine, mode)| format!("{engine} {mode}")));
         header.push("fate".to_owned());
         table.set_header(header);
-        let shown = |finding: &&Finding| !matches!(finding.fate, Fate::NotRun | Fate::NotInFixed);
-        for finding in self.findings.iter().filter(shown) {
+        let run = |finding: &&Finding| finding.is_open() || finding.fate == Fate::Killed;
+        for finding in self.findings.iter().filter(run) {
             let mut line = vec![
                 finding.id.to_string(),
                 format!("{}:{}", finding.file, finding.line),
@@ -51,6 +51,10 @@ impl Teeth {
                 finding.change(),
                 finding.command
             );
+        }
+        let no_rust = |finding: &&Finding| finding.fate == Fate::DoesNotCompile;
+        for finding in self.findings.iter().filter(no_rust) {
+            let _ = writeln!(text, "{}", line(finding));
         }
         for problem in &self.problems {
             let _ = writeln!(text, "problem: {problem}");
@@ -141,14 +145,14 @@ pub fn line(finding: &Finding) -> String {
         .iter()
         .map(|said| format!("{}: {}, {:.1} s", said.mode, cell(said), said.seconds))
         .collect();
+    let said = if said.is_empty() { finding.change() } else { said.join("; ") };
     format!(
-        "{:<11} {} {}:{} {}: {}; {}",
+        "{:<11} {} {}:{} {}: {}; {said}",
         finding.fate.word(),
         finding.id,
         finding.file,
         finding.line,
         finding.function,
-        finding.operator,
-        said.join("; ")
+        finding.operator
     )
 }
