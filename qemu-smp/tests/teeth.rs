@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::process::Command;
 
 use common::{Finished, World, finish};
 use serde_json::Value;
@@ -176,4 +177,49 @@ fn a_copy_that_is_not_the_original_is_refused() {
     let world = world("");
     teeth(&world, "0:a1-model:rmw", &[])
         .refused(1, &["without any mutant, a1-model on fixed (rmw) is broken"]);
+}
+
+#[test]
+fn a_copy_that_explores_something_else_is_refused() {
+    let world = world("");
+    let drifting = |executions: &str| {
+        let mut smp = world.smp(&["teeth", "--only", "3"]);
+        smp.env("FAKE_REACHED", "1 2 3 4").env("FAKE_NOTICED", TWO).env("FAKE_DRIFT", executions);
+        finish(smp)
+    };
+    drifting("999").refused(1, &["the copy is not the original", "999", "1000"]);
+    drifting("1000").passed();
+}
+
+/// A run that builds, with an impostor of cargo.
+fn built(world: &World, no_rust: &str) -> Command {
+    let package = "[package]\nname = \"mmu386\"\n[workspace]\nmembers = []\n";
+    fs::write(world.path("Cargo.toml"), package).unwrap();
+    fs::write(world.path("Cargo.lock"), "").unwrap();
+    fs::create_dir_all(world.path("loom-tests/src")).unwrap();
+    fs::write(world.path("loom-tests/Cargo.toml"), "[package]\nname = \"loom-tests\"\n").unwrap();
+    fs::write(world.path("loom-tests/src/lib.rs"), "").unwrap();
+    let mut smp = world.smp(&["teeth"]);
+    smp.env_remove("SMP_MODELS").env("FAKE_REACHED", "1 2 3 4").env("FAKE_NOTICED", TWO);
+    smp.env("FAKE_NO_RUST", no_rust);
+    smp
+}
+
+#[test]
+fn what_does_not_compile_is_left_out_and_told() {
+    let world = world(&format!("{FENCE}{SAME}"));
+    let finished = finish(built(&world, "2"));
+    finished.passed();
+    assert_eq!(fates(&world)[..4], ["equivalent", "does-not-compile", "killed", "killed"]);
+    assert!(finished.out.contains("does not compile 2 src/lib.rs:2 f: exchanged"), "{finished:?}");
+    let copy = fs::read_to_string(world.path("target/teeth/ws/src/lib.rs")).unwrap();
+    assert!(!copy.contains("on(2)") && copy.contains("on(1)"), "{copy}");
+}
+
+#[test]
+fn an_error_that_is_no_mutants_is_refused() {
+    let world = world("");
+    let mut smp = built(&world, "none");
+    smp.env("FAKE_NOBODYS", "1");
+    finish(smp).refused(1, &["no mutant is to blame", "error: mismatch"]);
 }
