@@ -85,7 +85,7 @@ impl Log {
     /// The words that a CPU waits for, if waiting is the last that it did.
     pub fn waits(&self, cpu: usize) -> Vec<String> {
         let log = self.0.lock().expect("no panic while it is held");
-        let last = log.iter().rev().filter(|(n, _)| *n == cpu);
+        let last = log.iter().rev().filter(|(n, op)| *n == cpu && !matches!(op, Op::Reached(..)));
         let waits = last.map_while(|(_, op)| match op {
             Op::Wait(word, value) => {
                 Some(format!("cpu {cpu} for {} to leave {value:#x}", name(*word)))

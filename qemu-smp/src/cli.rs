@@ -64,6 +64,14 @@ pub enum Command {
     Coverage(Coverage),
     /// Run models and print their rows.
     Models(Models),
+    /// Run mutants of mmu386 on the models: does one notice each?
+    ///
+    /// The mutants come from the source: fences, LOCKs, flushes, locks, interrupt levels, wait loops,
+    /// counters and stores removed or moved one step, conditions turned round. One build holds them
+    /// all. Each is run on Fixed, on the models that come to its place, in every mode, until one
+    /// notices. Passes only if every mutant is killed, or TEETH.md says why nothing could kill it.
+    /// Writes target/teeth/teeth.json as it goes.
+    Teeth(Teeth),
     /// Build the kernel and boot it; everything but a true pass is reported with its evidence.
     Boot(BootArgs),
     /// Install what is missing on this machine: QEMU, rust-src, clippy, rustfmt, crates, llvm-tools,
@@ -137,6 +145,46 @@ pub struct Models {
     #[arg(long, value_name = "SECONDS", default_value_t = crate::models::DEFAULT_SECONDS,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub max_seconds: u64,
+}
+
+/// `cargo smp teeth`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  cargo smp teeth --list\n  cargo smp teeth src/lock.rs\n  \
+    cargo smp teeth --sample 20 --seed 7\n  cargo smp teeth --only 17 --mode rmw")]
+pub struct Teeth {
+    /// Mutants whose line in the list contains this; all without it.
+    pub filter: Option<String>,
+    /// This mutant alone, by its number.
+    #[arg(long, value_name = "ID")]
+    pub only: Option<usize>,
+    /// How a model sees shared memory; every mode that it has without this.
+    #[arg(long)]
+    pub mode: Option<String>,
+    /// So many of them, chosen at random.
+    #[arg(long, value_name = "N")]
+    pub sample: Option<usize>,
+    /// What the choice follows from.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Run in full what TEETH.md calls equivalent, too; without this, models only have a look at it.
+    #[arg(long)]
+    pub thorough: bool,
+    /// Keep what an earlier run of the same source decided, and run the others.
+    #[arg(long, conflicts_with = "list")]
+    pub resume: bool,
+    /// List the mutants and run nothing.
+    #[arg(long)]
+    pub list: bool,
+    /// Print teeth.json on standard output instead of the table.
+    #[arg(long)]
+    pub json: bool,
+    /// Longest time for one model on one mutant; what does not end by itself decides nothing.
+    #[arg(long, value_name = "SECONDS", default_value_t = crate::models::DEFAULT_SECONDS,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_seconds: u64,
+    /// Mutants side by side; as many as there are cores without it.
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<std::num::NonZeroUsize>,
 }
 
 /// `cargo smp boot`.

@@ -11,6 +11,8 @@
 //! | [`guest`] | QEMU, the serial wire, and the report of a run that failed |
 //! | [`coverage`] | which lines of mmu386 its host tests reach, and why not the others |
 //! | [`models`] | the loom models, as a program |
+//! | [`teeth`] | whether the models notice when mmu386 is changed |
+//! | [`markdown`], [`parallel`] | tables that people write; work side by side |
 //! | [`verdict`] | rows, expectations and the judgement over them |
 //! | [`review`] | verdict.json and index.html |
 //!
@@ -23,12 +25,15 @@ pub mod commands;
 pub mod coverage;
 pub mod guest;
 pub mod kernel;
+pub mod markdown;
 pub mod models;
+pub mod parallel;
 pub mod paths;
 pub mod process;
 pub mod progress;
 pub mod review;
 pub mod setup;
+pub mod teeth;
 pub mod toolchain;
 pub mod variants;
 pub mod verdict;

@@ -1,7 +1,8 @@
 //! The models, driven as a program: `models list` and `models run` of package loom-tests.
 
 use std::env;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -140,27 +141,55 @@ impl Job {
     }
 }
 
+/// The program that the environment names in the models' place.
+pub fn overridden() -> Option<PathBuf> {
+    env::var_os(OVERRIDE).map(PathBuf::from)
+}
+
 /// The models' program.
 #[derive(Debug, Clone)]
 pub struct Models {
     program: PathBuf,
+    /// What its processes find in their environment.
+    words: Vec<(&'static str, OsString)>,
 }
 
 impl Models {
     /// Builds it, or takes the one that the environment names.
     pub fn build(paths: &Paths, look: impl FnMut(&str)) -> Result<Self> {
-        if let Some(program) = env::var_os(OVERRIDE) {
-            return Ok(Self { program: program.into() });
+        if let Some(program) = overridden() {
+            return Ok(Self::of(program));
         }
         let mut cargo = command(paths, "cargo");
         cargo.args(["build", "--package", "loom-tests", "--bin", "models"]);
         cargo.arg("--message-format=json-render-diagnostics");
         clean_cargo(&mut cargo, false);
-        let said =
-            capture(cargo, Duration::from_secs(600), look)?.checked("building the models")?;
+        Self::built(cargo, Duration::from_secs(600), look)
+    }
+
+    /// What this build makes.
+    pub fn built(cargo: Command, limit: Duration, look: impl FnMut(&str)) -> Result<Self> {
+        let said = capture(cargo, limit, look)?.checked("building the models")?;
         let program =
             executable(&said.stdout, "models").context("cargo built no program called `models`")?;
-        Ok(Self { program })
+        Ok(Self::of(program))
+    }
+
+    /// This program.
+    pub fn of(program: PathBuf) -> Self {
+        Self { program, words: Vec::new() }
+    }
+
+    /// The same program with a word more in its environment.
+    pub fn with(&self, name: &'static str, value: impl Into<OsString>) -> Self {
+        let mut with = self.clone();
+        with.words.push((name, value.into()));
+        with
+    }
+
+    /// Its file.
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// All models.
@@ -201,6 +230,7 @@ impl Models {
             run.args(["--workers", "1"]);
         }
         run.args(["--max-seconds", &limit.as_secs().to_string()]);
+        run.envs(self.words.iter().map(|(name, value)| (name, value)));
         run
     }
 }

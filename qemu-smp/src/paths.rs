@@ -61,6 +61,16 @@ impl Paths {
         self.target().join("coverage-build")
     }
 
+    /// The folder of teeth.json and of the copy of mmu386 that holds all mutants.
+    pub fn teeth(&self) -> PathBuf {
+        self.target().join("teeth")
+    }
+
+    /// Target folder of that copy's build: another mmu386 must not lie beside the real one.
+    pub fn teeth_target(&self) -> PathBuf {
+        self.teeth().join("build")
+    }
+
     /// Full output of every child that a command started.
     pub fn logs(&self) -> PathBuf {
         self.target().join("smp-logs")

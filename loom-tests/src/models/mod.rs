@@ -101,7 +101,13 @@ pub struct Model {
 
 /// Most preemptions under the explorer where it cannot do without a limit.
 const TOO_MANY_STATES: &[(&str, usize)] =
-    &[("process-life", 1), ("process-life-above-the-window", 1), ("pool-migration", 1)];
+    &[
+        ("process-life", 0),
+        ("process-life-above-the-window", 0),
+        ("pool-migration", 0),
+        ("shared-segment", 2),
+        ("three-unmappers", 2),
+    ];
 
 impl Model {
     /// Preemptions that are explored in a mode; `None` for all.

@@ -7,6 +7,7 @@ mod model_rows;
 mod models;
 mod setup;
 mod stages;
+mod teeth;
 mod test;
 mod verify;
 
@@ -35,6 +36,7 @@ pub fn run(cli: Cli) -> Result<bool> {
         Command::Test(args) => test::run(&paths, toolchain, args),
         Command::Coverage(args) => coverage::run(&paths, toolchain, &args),
         Command::Models(args) => models::run(&paths, &args),
+        Command::Teeth(args) => teeth::run(&paths, &args),
         Command::Boot(args) => boot::run(&paths, toolchain, &args),
         Command::Setup(args) => setup::run(&paths, toolchain, &args),
         Command::Reaper => Ok(true),

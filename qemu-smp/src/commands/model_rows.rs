@@ -1,11 +1,9 @@
 //! Runs models side by side, as many as the host has cores.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use crate::models::{Job, Models};
+use crate::parallel;
 use crate::paths::Paths;
 use crate::process::interrupted;
 use crate::progress::Progress;
@@ -20,33 +18,16 @@ pub(super) fn run(
     progress: &Progress,
     mut take: impl FnMut(Row),
 ) {
-    let next = AtomicUsize::new(0);
-    let (sender, rows) = mpsc::channel();
-    let workers = thread::available_parallelism().map_or(1, |cores| cores.get()).min(jobs.len());
-    thread::scope(|scope| {
-        for _ in 0..workers {
-            let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || {
-                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let row = if interrupted() {
-                        job.without_answer(Verdict::Cut, "interrupted", 0.0)
-                    } else {
-                        models.run(paths, job, limit, |line| {
-                            progress.remark(&format!("{}: {line}", job.name()))
-                        })
-                    };
-                    if sender.send(row).is_err() {
-                        break;
-                    }
-                }
-            });
+    let work = |job: &Job| {
+        if interrupted() {
+            return job.without_answer(Verdict::Cut, "interrupted", 0.0);
         }
-        drop(sender);
-        for row in rows {
-            progress.say(&line(&row));
-            progress.step();
-            take(row);
-        }
+        models.run(paths, job, limit, |line| progress.remark(&format!("{}: {line}", job.name())))
+    };
+    parallel::each(jobs, parallel::cores(), work, |_, row| {
+        progress.say(&line(&row));
+        progress.step();
+        take(row);
     });
 }
 

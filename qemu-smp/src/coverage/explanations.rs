@@ -1,9 +1,8 @@
 //! COVERAGE.md: which lines no host test reaches, and why.
 
-use std::iter::Peekable;
-use std::str::Chars;
-
 use anyhow::{Context, Result, bail};
+
+use crate::markdown::{self, quoted};
 
 /// The file, at the top of the tree.
 pub const FILE: &str = "COVERAGE.md";
@@ -26,69 +25,22 @@ pub struct Explanation {
 /// Reads the rows of all tables. Only lines that begin with `|` are looked at.
 pub fn parse(text: &str) -> Result<Vec<Explanation>> {
     let mut rows = Vec::new();
-    let mut headed = false;
-    for (line, at) in text.lines().zip(1..).filter(|(line, _)| line.starts_with('|')) {
+    for markdown::Row { at, cells } in markdown::rows(FILE, text, &HEADING)? {
         let wrong = || {
             format!(
                 "{FILE}:{at}: a row is | `file` | `{}` | {} |, with \\| for a | of the line",
                 HEADING[1], HEADING[2]
             )
         };
-        let cells = cells(line);
         let [file, part, why] = &cells[..] else { bail!("{}", wrong()) };
-        if [file, part, why].map(String::as_str) == HEADING {
-            headed = true;
-        } else if cells
-            .iter()
-            .all(|cell| !cell.is_empty() && cell.chars().all(|c| "-:".contains(c)))
-        {
-            continue;
-        } else if !headed {
-            bail!("{FILE}:{at}: the table has no heading | {} |", HEADING.join(" | "));
-        } else {
-            let file = quoted(file).with_context(wrong)?.to_owned();
-            let part = quoted(part).with_context(wrong)?.to_owned();
-            if why.is_empty() {
-                bail!("{}", wrong());
-            }
-            rows.push(Explanation { file, part, why: why.clone(), at });
+        let file = quoted(file).with_context(wrong)?.to_owned();
+        let part = quoted(part).with_context(wrong)?.to_owned();
+        if why.is_empty() {
+            bail!("{}", wrong());
         }
-    }
-    if !headed {
-        bail!("{FILE} has no table with the heading | {} |", HEADING.join(" | "));
+        rows.push(Explanation { file, part, why: why.clone(), at });
     }
     Ok(rows)
-}
-
-/// The cells of a table's line, with `\|` read as `|`.
-fn cells(line: &str) -> Vec<String> {
-    let mut cells = Vec::new();
-    let mut chars = line.trim_end().chars().peekable();
-    chars.next();
-    while chars.peek().is_some() {
-        cells.push(cell(&mut chars).trim().to_owned());
-    }
-    cells
-}
-
-fn cell(chars: &mut Peekable<Chars<'_>>) -> String {
-    let mut text = String::new();
-    while let Some(c) = chars.next() {
-        match c {
-            '|' => break,
-            '\\' => text.push(chars.next_if_eq(&'|').unwrap_or('\\')),
-            _ => text.push(c),
-        }
-    }
-    text
-}
-
-/// What a cell quotes as code; none if it is not code or nothing.
-fn quoted(cell: &str) -> Option<&str> {
-    let rest = cell.trim_start_matches('`');
-    let ticks = &cell[..cell.len() - rest.len()];
-    let text = rest.strip_suffix(ticks)?.trim();
-    (!ticks.is_empty() && !text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]
