@@ -324,7 +324,7 @@ pub fn name(value: impl clap::ValueEnum) -> String {
 pub fn claims(mode: Mode, wanted: Mode) -> bool {
     match mode {
         Mode::Tso => true,
-        Mode::Sc => wanted == Mode::Rmw,
+        Mode::Sc => matches!(wanted, Mode::Rmw | Mode::Sc),
         Mode::Rmw | Mode::AsWritten => mode == wanted,
     }
 }

@@ -55,6 +55,12 @@ fn main() {
     let mut trials = Vec::new();
     for model in models::all() {
         for mode in Mode::ALL {
+            if !model.modes().any(|run| run == mode) {
+                if mode.explorer() {
+                    trials.push(trial(model.name, "fixed", mode, &["--bound", "none"]));
+                }
+                continue;
+            }
             for variant in ["seed", "upstream", "fixed"] {
                 trials.push(trial(model.name, variant, mode, &[]));
             }

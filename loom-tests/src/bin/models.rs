@@ -131,8 +131,8 @@ fn list(json: bool) {
             .map(|m| {
                 json!({
                     "name": m.name, "property": m.property, "hazard": m.hazard, "cpus": m.cpus,
-                    "about": m.about, "modes": Mode::ALL, "variants": models::variants(),
-                    "killed": Mode::ALL.map(|mode| json!({ "mode": mode, "by": killed_in(m, mode) })),
+                    "about": m.about, "modes": m.modes().collect::<Vec<_>>(), "variants": models::variants(),
+                    "killed": m.modes().map(|mode| json!({ "mode": mode, "by": killed_in(m, mode) })).collect::<Vec<_>>(),
                     "seed": found(m.seed), "upstream": found(m.upstream),
                     "bounds": Mode::ALL.map(|mode| json!({ "mode": mode, "preemptions": m.bound(mode) })),
                 })

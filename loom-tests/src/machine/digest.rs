@@ -4,13 +4,14 @@
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::Ordering::Relaxed;
 
+use mmu386::arch::WordName;
 use mmu386::variant::Variant;
 
 use super::Machine;
-use crate::counterexample::Op;
+use crate::counterexample::{self, Op};
 use crate::engine::Word;
 use crate::engine::explorer::Host;
-use crate::oracle::audit;
+use crate::oracle::{self, Property, audit};
 use crate::run;
 
 /// A hasher by reference, for `Hash`.
@@ -43,6 +44,19 @@ impl<V: Variant> Host for Machine<V> {
     fn reached_memory(&self, cpu: usize, word: &Word, old: u32) {
         self.log.push(cpu, Op::Reached(word.name(), word.now()));
         self.changed(word, old);
+    }
+
+    fn held_back(&self, word: &Word) {
+        let answers = matches!(word.name(), WordName::FlushMmu(_) | WordName::Flushed(_));
+        if self.config.fair && answers {
+            let name = counterexample::name(word.name());
+            oracle::broken(
+                Property::L2,
+                &format!(
+                    "who waited for {name} could go on, and cannot any more: it can be so for ever"
+                ),
+            );
+        }
     }
 
     fn ended(&self) {

@@ -106,6 +106,8 @@ pub struct Config {
     /// CPUs that are through mmuinit before the first step. The others are as their boot code leaves
     /// them.
     pub ready: usize,
+    /// Whether it breaks L2 if somebody is held back who could go on. Under the explorer alone.
+    pub fair: bool,
     /// CPUs that are online before the first step, with interrupts on.
     pub online: usize,
 }
@@ -123,6 +125,7 @@ impl Config {
             lacks: &[],
             marks: Marks::Never,
             ready: cpus,
+            fair: false,
             online: cpus,
         }
     }

@@ -4,14 +4,19 @@ use mmu386::arch::{Arch, Spl, WordName};
 use mmu386::layout::BY2PG;
 use mmu386::lock::Lock;
 use mmu386::pool::upallocpdb;
+use mmu386::shootdown::Handshake;
 use mmu386::variant::Variant;
 
 use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Booted, Config, Cpu, Fault, Machine, Script, Wait, device};
-use crate::oracle::Property::{L1, V1};
+use crate::oracle::Property::{L1, L2, V1};
 
 pub(super) const STALE_IDLE: Break = Break::new(V1, "its TLB; the CPU is idle");
 pub(super) const STALE: Break = Break::new(V1, "(its TLB");
+/// In a TLB, whether its CPU is idle or not.
+const STALE_ANYWHERE: Break = STALE_IDLE.or(V1, "(its TLB");
+/// A flag that was cleared is set again before the one who waits has looked.
+const HELD_BACK: Break = Break::new(L2, "->flushmmu could go on").explored();
 pub(super) const OWN_FLAG: Break = Break::new(L1, "cpu 0 for MACHP(0)->flushmmu to leave 0x1");
 const SECONDS_FLAG: Break = Break::new(L1, "cpu 1 for MACHP(1)->flushmmu to leave 0x1");
 const SECONDS_ANSWER: Break = Break::new(L1, "cpu 1 for MACHP(1)->flushed to leave");
@@ -120,6 +125,19 @@ pub(super) fn models() -> Vec<Model> {
             body: for_variant!(three_unmappers),
         },
         Model {
+            name: "starvation",
+            property: L2,
+            hazard: "B3",
+            cpus: 3,
+            about: "Two CPUs ask all others to flush, a third takes interrupts: who waits for an answer and has it \
+                    is not to be held back by the other's request. Under the explorer alone.",
+            seed: Some(HELD_BACK),
+            upstream: Some(HELD_BACK),
+            mutants: &[],
+            bounds: [Some(1), Some(1)],
+            body: for_variant!(starvation),
+        },
+        Model {
             name: "unmap-with-interrupts-off",
             property: L1,
             hazard: "B1",
@@ -139,7 +157,7 @@ pub(super) fn models() -> Vec<Model> {
             about: "Two CPUs unmap a page each with interrupts off, so that neither takes the other's \
                     IPI; each answers the other by asking.",
             seed: Some(OWN_FLAG),
-            upstream: Some(STALE_IDLE),
+            upstream: Some(STALE_ANYWHERE),
             mutants: &[Mutant::Without("b1", OWN_ANSWER)],
             bounds: [Some(3), Some(3)],
             body: for_variant!(two_unmappers_interrupts_off),
@@ -275,6 +293,17 @@ fn three_unmappers<V: Variant>() {
         })
     };
     machine.start(vec![unmap(0), unmap(1), unmap(2)]);
+}
+
+fn starvation<V: Variant>() {
+    let machine = Machine::<V>::boot(Config { fair: true, ..Config::new(3, 3) });
+    for n in 0..3 {
+        machine.run_process(n);
+    }
+    let ask = |n: usize| {
+        Script::new(n, |cpu| <V::Handshake as Handshake>::flush_everywhere(cpu)).ticking()
+    };
+    machine.start(vec![ask(0), ask(1), Script::rest(2)]);
 }
 
 fn unmap_with_interrupts_off<V: Variant>() {

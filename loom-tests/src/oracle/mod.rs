@@ -38,6 +38,8 @@ pub enum Property {
     S1,
     /// Every wait ends.
     L1,
+    /// Who waits for an answer and could go on is not held back again.
+    L2,
     /// Bad input is an error, and changes nothing.
     E1,
     /// The code panics on none of its own invariants.
@@ -63,6 +65,7 @@ impl Property {
             Self::R1 => "R1",
             Self::S1 => "S1",
             Self::L1 => "L1",
+            Self::L2 => "L2",
             Self::E1 => "E1",
             Self::E2 => "E2",
         }

@@ -42,6 +42,7 @@ pub const REQUIRED: &[(&str, &str, &str)] = &[
     ("explorer", "tso", "A4"),
     ("explorer", "tso", "A10"),
     ("explorer", "tso", "B1"),
+    ("explorer", "tso", "B3"),
     ("explorer", "tso", "C1"),
     ("explorer", "tso", "C2"),
     ("explorer", "tso", "C3"),

@@ -2,7 +2,7 @@
 # An impostor of the models' program, with one model for each hazard that must be found.
 if [ "$1" = list ]; then
   sep='['
-  for hazard in a1 a2 a3 a4 a10 b1 c1 c2 c3 c4 d1 d2; do
+  for hazard in a1 a2 a3 a4 a10 b1 b3 c1 c2 c3 c4 d1 d2; do
     printf '%s{"name":"%s-model","property":"V1","hazard":"%s","variants":["seed","fixed","fixed-%s"],' "$sep" $hazard $hazard $hazard
     printf '"modes":["rmw","as-written","tso"],"cpus":2,"about":"an impostor","killed":[{"mode":"rmw","by":["a mutant"]}]}'
     sep=,

@@ -22,6 +22,9 @@ pub trait Host {
     fn digest(&self, state: &mut dyn Hasher);
     /// A store of CPU `cpu` has reached memory. The word held `old` before.
     fn reached_memory(&self, cpu: usize, word: &Word, old: u32);
+    /// Somebody rested until the word would change, which it did, and now holds the old value again,
+    /// before the one who rested has looked.
+    fn held_back(&self, word: &Word);
     /// Everybody is done, and all stores have reached memory.
     fn ended(&self);
     /// No end can be reached from here, though perhaps somebody can always go on.
@@ -282,8 +285,16 @@ impl Word {
     /// The word has a new value in memory. Returns the old one.
     pub(super) fn write(&self, state: &WordState, value: u32) -> u32 {
         let old = self.set_now(value);
-        if value != old && state.sharing != Sharing::Hint {
-            with(|x| x.holds(state.key, Some(old.into()), value.into()));
+        if value == old || state.sharing == Sharing::Hint {
+            return old;
+        }
+        with(|x| x.holds(state.key, Some(old.into()), value.into()));
+        let held_back = exploring(|x| {
+            let anybody = x.threads.iter().any(|thread| thread.held_back(state.key, value));
+            x.host.clone().filter(|_| anybody)
+        });
+        if let Some(host) = held_back.flatten() {
+            host.held_back(self);
         }
         old
     }
@@ -369,6 +380,7 @@ pub(in crate::engine) fn load(word: &Word, state: &WordState) -> u32 {
             x.owns(&state.stamps, false);
         }
         let me = x.me();
+        me.woken = me.woken.filter(|(word, _)| *word != state.key);
         let value = me.sees(word);
         if state.sharing != Sharing::Hint {
             me.observed.looked(state.key, value);

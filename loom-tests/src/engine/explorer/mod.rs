@@ -155,12 +155,9 @@ pub enum Rested {
 /// saw in them. An interrupt is due when one of the words of `alarm` has changed, or at once if it
 /// has none; never without it.
 pub fn rest(seen: Vec<(Word, u32)>, alarm: Option<Vec<(Word, u32)>>) -> Rested {
-    let changed = |x: &mut execution::Execution, seen: &[(Word, u32)]| {
-        seen.iter().any(|(word, value)| x.me().sees(word) != *value)
-    };
     let rests = exploring(|x| {
         x.me().observed.forget(|key| seen.iter().any(|(word, _)| word.key() == key));
-        let rests = !changed(x, &seen);
+        let rests = x.me().first_changed(&seen).is_none();
         if rests {
             x.me().pending = Pending::Rest { seen: seen.clone(), alarm };
         }
@@ -170,10 +167,11 @@ pub fn rest(seen: Vec<(Word, u32)>, alarm: Option<Vec<(Word, u32)>>) -> Rested {
         return Rested::Changed;
     }
     switch();
-    match exploring(|x| changed(x, &seen)) {
-        Some(false) => Rested::Alarmed,
-        _ => Rested::Changed,
-    }
+    let woken = exploring(|x| {
+        x.me().woken = x.me().first_changed(&seen);
+        x.me().woken
+    });
+    if woken == Some(None) { Rested::Alarmed } else { Rested::Changed }
 }
 
 /// The running thread does nothing for as long as the explorer likes.

@@ -86,6 +86,8 @@ pub(super) struct Thread {
     /// Events that its code has traced, outside interrupt handlers.
     pub(super) phase: u16,
     pub(super) in_handler: bool,
+    /// It rested until this word left this value, and has not looked again.
+    pub(super) woken: Option<(u64, u32)>,
     /// The CPU that it runs on.
     pub(super) cpu: usize,
     pub(super) buffer: VecDeque<Buffered>,
@@ -103,6 +105,7 @@ impl Thread {
             observed: Observed::default(),
             phase: 0,
             in_handler: false,
+            woken: None,
             cpu: 0,
             buffer: VecDeque::new(),
             accesses: 0,
@@ -122,6 +125,18 @@ impl Thread {
 
     fn changed(&self, seen: &[(Word, u32)]) -> bool {
         seen.iter().any(|(word, value)| self.sees(word) != *value)
+    }
+
+    /// The first of some words that is not as seen.
+    pub(super) fn first_changed(&self, seen: &[(Word, u32)]) -> Option<(u64, u32)> {
+        let changed = seen.iter().find(|(word, value)| self.sees(word) != *value);
+        changed.map(|(word, value)| (word.key(), *value))
+    }
+
+    /// Whether it was about to look at a word that had changed, which has its old value again.
+    pub(super) fn held_back(&self, word: u64, value: u32) -> bool {
+        let looks = matches!(self.pending, Pending::Step { what, .. } if what == word);
+        looks && self.woken == Some((word, value))
     }
 
     /// Whether it has something to do that concerns nobody else.
