@@ -14,7 +14,7 @@ use super::digest::{OWNED, key_of, share};
 use super::path::{Move, Path};
 use super::search::Search;
 use super::thread::{Buffered, MOST, Observed, Pending, Thread};
-use crate::engine::{Access, Sharing, Word};
+use crate::engine::{self, Access, Mode, Sharing, Word};
 
 /// What the explorer needs of the machine whose words it has.
 pub trait Host {
@@ -76,6 +76,7 @@ thread_local! {
 
 /// Gives a worker its execution.
 pub(super) fn install(search: Arc<Search>) {
+    engine::set_mode(if search.tso { Mode::Tso } else { Mode::Sc });
     let execution = Execution {
         search,
         exploring: false,
