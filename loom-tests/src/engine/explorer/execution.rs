@@ -330,7 +330,9 @@ pub(in crate::engine) fn request(word: &Word, state: &WordState, access: Access)
         let tso = x.search.tso;
         let me = x.me();
         let waits = match access {
-            Access::Load => contended && me.forwarded(word).is_none(),
+            // Even where the thread has stored to the word: that may reach memory, and be
+            // overwritten, first.
+            Access::Load => contended,
             // It reaches memory in a step of its own.
             Access::Store => contended && !tso,
             Access::Locked => contended || !me.buffer.is_empty(),
