@@ -97,7 +97,7 @@ impl Word {
     /// A plain load.
     pub fn load(&self) -> u32 {
         match &self.0.engine {
-            Engine::Loom(atom) => atom.load(self.now()),
+            Engine::Loom(atom) => atom.load(|| self.now()),
             Engine::Explorer(state) => explorer::load(self, state),
         }
     }

@@ -46,19 +46,20 @@ impl Atom {
         }
     }
 
-    /// A plain load of a word that holds `now`.
+    /// A plain load of a word that holds `now`, asked for when the load has had its turn.
     ///
     /// # Panics
     /// If loom returns an old value in RMW mode, which promises the latest.
-    pub(in crate::engine) fn load(&self, now: u32) -> u32 {
-        let value = self.read(now);
+    pub(in crate::engine) fn load(&self, now: impl Fn() -> u32) -> u32 {
+        let value = self.read(&now);
+        let now = now();
         if mode() == Mode::Rmw && value != now && learnt::sound() {
             panic!("RMW mode read {value:#x} from {:?}, which holds {now:#x}", self.name);
         }
         value
     }
 
-    fn read(&self, now: u32) -> u32 {
+    fn read(&self, now: impl Fn() -> u32) -> u32 {
         match &self.cell {
             Cell::Shared(atom) if mode() == Mode::Rmw && !self.constant => {
                 atom.fetch_add(0, AcqRel)
@@ -66,7 +67,7 @@ impl Atom {
             Cell::Shared(atom) => atom.load(Acquire),
             Cell::Owned(watched) => {
                 watched.read();
-                now
+                now()
             }
         }
     }
