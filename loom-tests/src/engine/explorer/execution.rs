@@ -319,7 +319,7 @@ pub(in crate::engine) fn owned_write(cell: &CellState, value: u64) {
 
 /// Waits until the running thread may make an access to a word. Returns whether it matters if an
 /// interrupt comes before it.
-pub(in crate::engine) fn request(word: &Word, state: &WordState, access: Access) -> bool {
+pub(in crate::engine) fn request(state: &WordState, access: Access) -> bool {
     if state.sharing == Sharing::Hint {
         return false;
     }
@@ -354,19 +354,19 @@ pub(in crate::engine) fn request(word: &Word, state: &WordState, access: Access)
     matters
 }
 
-fn requested(word: &Word, state: &WordState, access: Access) {
+fn requested(state: &WordState, access: Access) {
     if state.sharing == Sharing::Hint {
         return;
     }
     let granted = exploring(|x| x.me().granted.take() == Some(state.key));
     if granted == Some(false) {
-        request(word, state, access);
+        request(state, access);
         exploring(|x| x.me().granted = None);
     }
 }
 
 pub(in crate::engine) fn load(word: &Word, state: &WordState) -> u32 {
-    requested(word, state, Access::Load);
+    requested(state, Access::Load);
     let seen = exploring(|x| {
         if state.sharing == Sharing::Owned {
             x.owns(&state.stamps, false);
@@ -382,7 +382,7 @@ pub(in crate::engine) fn load(word: &Word, state: &WordState) -> u32 {
 }
 
 pub(in crate::engine) fn store(word: &Word, state: &WordState, value: u32) -> Option<u32> {
-    requested(word, state, Access::Store);
+    requested(state, Access::Store);
     let buffered = exploring(|x| {
         match state.sharing {
             Sharing::Hint => return false,
@@ -416,7 +416,7 @@ pub(in crate::engine) fn locked(
     state: &WordState,
     new: impl FnOnce(u32) -> u32,
 ) -> u32 {
-    requested(word, state, Access::Locked);
+    requested(state, Access::Locked);
     let old = word.now();
     let value = new(old);
     exploring(|x| match state.sharing {
