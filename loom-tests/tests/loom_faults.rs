@@ -117,6 +117,7 @@ fn a_coin_polled_four_times_has_five_outcomes() {
     let inside = seen.clone();
     let mut builder = loom::model::Builder::new();
     builder.expect_explicit_explore = true;
+    loom_tests::engine::set_mode(loom_tests::engine::Mode::AsWritten);
     builder.check(move || {
         let coin = loom_tests::engine::Choice::new(1);
         let poller = coin.clone();

@@ -9,6 +9,7 @@
 
 mod choice;
 pub mod explorer;
+pub mod litmus;
 pub mod loom;
 mod owned;
 mod word;
@@ -17,7 +18,7 @@ pub use choice::Choice;
 pub use owned::OwnedCell;
 pub use word::{Access, Sharing, Word};
 
-use std::sync::OnceLock;
+use std::cell::Cell;
 
 use serde::Serialize;
 
@@ -57,18 +58,22 @@ impl Mode {
     }
 }
 
-static MODE: OnceLock<Mode> = OnceLock::new();
+thread_local! {
+    /// All threads of an execution share one thread of the host.
+    static MODE: Cell<Option<Mode>> = const { Cell::new(None) };
+}
 
-/// Chooses the mode of this process.
+/// Chooses the mode of what this thread of the host explores. The explorer's workers know theirs.
 ///
 /// # Panics
 /// If another was chosen before.
 pub fn set_mode(chosen: Mode) {
-    assert_eq!(*MODE.get_or_init(|| chosen), chosen, "a process explores in one mode");
+    let before = MODE.replace(Some(chosen)).unwrap_or(chosen);
+    assert_eq!(before, chosen, "a thread explores in one mode");
 }
 
 fn mode() -> Mode {
-    *MODE.get().expect("set_mode comes before any model")
+    MODE.get().expect("set_mode comes before any model")
 }
 
 /// Whether the explorer is the engine.

@@ -89,7 +89,7 @@ impl Word {
     /// it matters if an interrupt comes before it.
     pub fn request(&self, access: Access) -> bool {
         match &self.0.engine {
-            Engine::Explorer(state) => explorer::request(self, state, access),
+            Engine::Explorer(state) => explorer::request(state, access),
             Engine::Loom(_) => true,
         }
     }

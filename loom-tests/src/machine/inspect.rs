@@ -9,7 +9,7 @@ use mmu386::variant::Variant;
 
 use super::frames::{FRAMES, PAGES, TEXT, frame, mach_page, mach_pdb, private_table};
 use super::{Cpu, GEOMETRY, Machine, Registers, Translation};
-use crate::engine::Word;
+use crate::engine::{Word, explorer};
 
 /// What an auditor sees of a CPU.
 pub struct SeenCpu {
@@ -192,6 +192,15 @@ impl<V: Variant> Machine<V> {
 }
 
 impl<V: Variant> Cpu<V> {
+    /// The translations that an access to a page could use, at a moment of its own in which no
+    /// interrupt comes. Under the explorer, which is told what came of it.
+    pub fn could_use(&self, va: u32) -> Vec<Translation> {
+        explorer::step(false);
+        let cached: Vec<Translation> = self.machine.cpu(self.id()).tlb.lookup(va).collect();
+        explorer::observe(&cached);
+        cached
+    }
+
     /// An entry's value now.
     pub fn peek(&self, frame: Frame, index: usize) -> u32 {
         self.machine.peek(frame, index)

@@ -14,7 +14,7 @@ use super::digest::{OWNED, key_of, share};
 use super::path::{Move, Path};
 use super::search::Search;
 use super::thread::{Buffered, MOST, Observed, Pending, Thread};
-use crate::engine::{Access, Sharing, Word};
+use crate::engine::{self, Access, Mode, Sharing, Word};
 
 /// What the explorer needs of the machine whose words it has.
 pub trait Host {
@@ -79,6 +79,7 @@ thread_local! {
 
 /// Gives a worker its execution.
 pub(super) fn install(search: Arc<Search>) {
+    engine::set_mode(if search.tso { Mode::Tso } else { Mode::Sc });
     let execution = Execution {
         search,
         exploring: false,
@@ -329,7 +330,7 @@ pub(in crate::engine) fn owned_write(cell: &CellState, value: u64) {
 
 /// Waits until the running thread may make an access to a word. Returns whether it matters if an
 /// interrupt comes before it.
-pub(in crate::engine) fn request(word: &Word, state: &WordState, access: Access) -> bool {
+pub(in crate::engine) fn request(state: &WordState, access: Access) -> bool {
     if state.sharing == Sharing::Hint {
         return false;
     }
@@ -340,7 +341,9 @@ pub(in crate::engine) fn request(word: &Word, state: &WordState, access: Access)
         let tso = x.search.tso;
         let me = x.me();
         let waits = match access {
-            Access::Load => contended && me.forwarded(word).is_none(),
+            // Even where the thread has stored to the word: that may reach memory, and be
+            // overwritten, first.
+            Access::Load => contended,
             // It reaches memory in a step of its own.
             Access::Store => contended && !tso,
             Access::Locked => contended || !me.buffer.is_empty(),
@@ -362,19 +365,19 @@ pub(in crate::engine) fn request(word: &Word, state: &WordState, access: Access)
     matters
 }
 
-fn requested(word: &Word, state: &WordState, access: Access) {
+fn requested(state: &WordState, access: Access) {
     if state.sharing == Sharing::Hint {
         return;
     }
     let granted = exploring(|x| x.me().granted.take() == Some(state.key));
     if granted == Some(false) {
-        request(word, state, access);
+        request(state, access);
         exploring(|x| x.me().granted = None);
     }
 }
 
 pub(in crate::engine) fn load(word: &Word, state: &WordState) -> u32 {
-    requested(word, state, Access::Load);
+    requested(state, Access::Load);
     let seen = exploring(|x| {
         if state.sharing == Sharing::Owned {
             x.owns(&state.stamps, false);
@@ -391,7 +394,7 @@ pub(in crate::engine) fn load(word: &Word, state: &WordState) -> u32 {
 }
 
 pub(in crate::engine) fn store(word: &Word, state: &WordState, value: u32) -> Option<u32> {
-    requested(word, state, Access::Store);
+    requested(state, Access::Store);
     let buffered = exploring(|x| {
         match state.sharing {
             Sharing::Hint => return false,
@@ -425,7 +428,7 @@ pub(in crate::engine) fn locked(
     state: &WordState,
     new: impl FnOnce(u32) -> u32,
 ) -> u32 {
-    requested(word, state, Access::Locked);
+    requested(state, Access::Locked);
     let old = word.now();
     let value = new(old);
     exploring(|x| match state.sharing {

@@ -10,6 +10,7 @@
 //! | `path` | depth-first search by replaying |
 //! | `seen` | states that were met; from which no end can be reached |
 //! | `digest` | 128 bits of anything |
+//! | `outcomes` | all that executions come to, for small programs |
 //!
 //! A state is what is in memory, in store buffers and in TLBs, and what each thread has observed; one
 //! that was met before is not explored again. Between two steps of the interleaving a thread does all
@@ -20,6 +21,7 @@
 mod conflicts;
 mod digest;
 mod execution;
+mod outcomes;
 mod path;
 mod scheduler;
 mod search;
@@ -32,6 +34,7 @@ pub(super) use execution::{
     CellState, WordState, contended, forwarded, load, locked, owned_read, owned_write, request,
     store,
 };
+pub use outcomes::{Outcomes, outcomes};
 pub use search::{Found, Limits, Size, progress, search};
 
 use std::hash::Hash;

@@ -52,6 +52,7 @@ pub struct Size {
 pub(super) struct Search {
     pub(super) limits: Limits,
     pub(super) tso: bool,
+    pub(super) round: usize,
     /// What is taken for known of conflicts.
     pub(super) applied: Conflicts,
     learnt: Mutex<Conflicts>,
@@ -93,7 +94,7 @@ pub fn search(
     let mut known = Conflicts::default();
     let mut hopeless = HashSet::new();
     for rounds in 1.. {
-        let mut search = Search::new(tso, limits, known.clone());
+        let mut search = Search::new(tso, limits, known.clone(), rounds);
         if !hopeless.is_empty() {
             // Once more, to show how it comes to that.
             search.limits.workers = 1;
@@ -148,12 +149,13 @@ fn config() -> Config {
 }
 
 impl Search {
-    fn new(tso: bool, limits: Limits, applied: Conflicts) -> Self {
+    fn new(tso: bool, limits: Limits, applied: Conflicts, round: usize) -> Self {
         STATES.store(0, Relaxed);
         EXECUTIONS.store(0, Relaxed);
         Self {
             limits,
             tso,
+            round,
             applied,
             learnt: Mutex::default(),
             contradicted: AtomicBool::new(false),

@@ -1,0 +1,172 @@
+//! CPUs of the model machine, online and idle, whose page directories show one page table at KMAP.
+//! No oracle judges what an idle CPU has there before the end, so a program may do what is wrong.
+
+use std::collections::BTreeSet;
+
+use loom_tests::engine::explorer::outcomes;
+use loom_tests::machine::{Config, Cpu, GEOMETRY, Machine, Script, device};
+use mmu386::arch::Arch;
+use mmu386::entry::{PTEVALID, PTEWRITE};
+use mmu386::layout::{BY2PG, BY2WD, Frame};
+use mmu386::variant::Fixed;
+
+/// Frames that entries lead to, as a digit of an entry's outcome.
+pub const A: u32 = 0x10_0000 | FLAGS;
+/// Another.
+pub const B: u32 = A + (1 << 15);
+/// A third.
+pub const C: u32 = B + (1 << 15);
+const FLAGS: u32 = PTEWRITE | PTEVALID;
+
+/// A CPU of the bench.
+pub struct At<'a> {
+    /// The CPU.
+    pub cpu: &'a Cpu<Fixed>,
+    table: u32,
+    flag: u32,
+}
+
+/// What a CPU does. What it returns is an outcome, unless it is empty.
+pub type Body = fn(&At<'_>) -> String;
+
+impl At<'_> {
+    fn entry(&self, address: u32, index: usize) -> u32 {
+        address + index as u32 * BY2WD
+    }
+
+    fn store(&self, address: u32, value: u32) {
+        self.cpu.store(self.cpu.at(address), value);
+    }
+
+    /// Stores an entry of the page table.
+    pub fn set_page(&self, page: usize, entry: u32) {
+        self.store(self.entry(self.table, page), entry);
+    }
+
+    /// Loads an entry of the page table, and names the frame that it leads to.
+    pub fn page(&self, page: usize) -> String {
+        let entry = self.cpu.load(self.cpu.at(self.entry(self.table, page)));
+        letter(entry & !(BY2PG - 1)).into()
+    }
+
+    /// Stores this CPU's directory entry for all these pages.
+    pub fn set_directory(&self, entry: u32) {
+        let directory = GEOMETRY.kzero_base() + self.cpu.getcr3().pa();
+        self.store(self.entry(directory, GEOMETRY.kmap), entry);
+    }
+
+    /// A word that is no entry of a table that anybody walks.
+    pub fn set_flag(&self) {
+        self.store(self.flag, 1);
+    }
+
+    /// The same word.
+    pub fn flag(&self) -> u32 {
+        self.cpu.load(self.cpu.at(self.flag))
+    }
+
+    /// INVLPG of a page.
+    pub fn invlpg(&self, page: usize) {
+        self.cpu.invlpg(address(page));
+    }
+
+    /// A load of CR3 with what is in it.
+    pub fn load_cr3(&self) {
+        self.cpu.putcr3(self.cpu.getcr3());
+    }
+
+    /// MFENCE.
+    pub fn fence(&self) {
+        self.cpu.fence();
+    }
+
+    /// The frames that an access to a page could use now, in alphabetical order; "-" if it faults for
+    /// sure.
+    pub fn uses(&self, page: usize) -> String {
+        let offset = page as u32 * BY2PG;
+        let frames: BTreeSet<char> = self
+            .cpu
+            .could_use(address(page))
+            .into_iter()
+            .map(|translation| match letter(translation.pa) {
+                // A page of a large one.
+                '?' => letter(translation.pa - offset),
+                small => small,
+            })
+            .collect();
+        if frames.is_empty() { "-".into() } else { frames.into_iter().collect() }
+    }
+
+    /// Takes away what the oracles would object to at the end.
+    fn clear(&self) {
+        self.cpu.splhi();
+        self.set_directory(0);
+        (0..GEOMETRY.entries()).for_each(|page| self.invlpg(page));
+        self.load_cr3();
+    }
+}
+
+fn letter(pa: u32) -> char {
+    let known = [('A', device(0)), ('B', device(1)), ('C', device(2)), ('-', 0)];
+    known.iter().find(|(_, known)| *known == pa).map_or('?', |(letter, _)| *letter)
+}
+
+fn address(page: usize) -> u32 {
+    GEOMETRY.base(GEOMETRY.kmap) + page as u32 * BY2PG
+}
+
+/// All outcomes of a program: CPU n does the nth of `bodies`, after CPU 0 has done `set_up` and each
+/// has loaded CR3. Interrupts are off, unless `interrupts`.
+pub fn seen(
+    tso: bool,
+    interrupts: bool,
+    set_up: fn(&At<'_>),
+    bodies: &'static [Body],
+) -> BTreeSet<String> {
+    outcomes(tso, true, move |outcomes| {
+        let machine = Machine::<Fixed>::boot(Config::new(bodies.len(), 1));
+        let tables: [u32; 2] =
+            std::array::from_fn(|_| machine.cpu(0).xspanalloc().expect("there are two tables"));
+        let [table, flag] = tables;
+        let each = |n: usize, what: &dyn Fn(&At<'_>)| {
+            what(&At { cpu: &machine.cpu(n), table, flag });
+        };
+        for n in 0..bodies.len() {
+            let frame = Frame::containing(table - GEOMETRY.kzero_base());
+            each(n, &|at| at.set_directory(frame.pa() | FLAGS));
+        }
+        each(0, &set_up);
+        for n in 0..bodies.len() {
+            each(n, &|at| {
+                if !interrupts {
+                    at.cpu.splhi();
+                }
+                at.load_cr3();
+            });
+        }
+        let scripts = bodies.iter().enumerate().map(|(n, body)| {
+            let outcomes = outcomes.clone();
+            Script::new(n, move |cpu| {
+                let at = At { cpu, table, flag };
+                let outcome = body(&at);
+                if !outcome.is_empty() {
+                    outcomes.add(outcome);
+                }
+                at.clear();
+            })
+        });
+        machine.start(scripts.collect());
+    })
+}
+
+/// The outcomes must be these.
+pub fn expect(
+    tso: bool,
+    interrupts: bool,
+    set_up: fn(&At<'_>),
+    bodies: &'static [Body],
+    wanted: &[&str],
+) {
+    let wanted: BTreeSet<String> = wanted.iter().map(ToString::to_string).collect();
+    assert_eq!(seen(tso, interrupts, set_up, bodies), wanted, "tso {tso}");
+}

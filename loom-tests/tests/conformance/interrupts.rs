@@ -1,0 +1,64 @@
+//! Where interrupts come \[M8\]: SDM vol. 3, 6.8.1, and Plan 9's splhi and splx.
+//!
+//! CPU 0 has cached what page 0 led to, A, and has been asked to flush. Its next interrupt does, and
+//! from then on page 0 is what its entry leads to now, B. If it has answered before that changes,
+//! nothing drops A any more.
+
+use mmu386::arch::Arch;
+
+use crate::bench::{A, At, B, Body, expect};
+
+/// CPU 0 loads CR3 before it starts, so that its translation goes stale in the body only.
+fn asked(at: &At<'_>) {
+    at.set_page(0, A);
+    at.cpu.store(&at.cpu.system().flushgen, 1);
+}
+
+/// Makes the translation stale.
+fn stale(at: &At<'_>) {
+    at.set_page(0, B);
+}
+
+fn always(bodies: &'static [Body], wanted: &[&str]) {
+    for tso in [false, true] {
+        expect(tso, true, asked, bodies, wanted);
+    }
+}
+
+#[test]
+fn none_comes_between_splhi_and_splx() {
+    const HIGH: &[Body] = &[|at| {
+        let level = at.cpu.splhi();
+        stale(at);
+        at.fence();
+        let first = at.uses(0);
+        at.fence();
+        let second = at.uses(0);
+        at.cpu.load(&at.cpu.mach(0).flushed);
+        let third = at.uses(0);
+        at.cpu.splx(level);
+        format!("{first} {second} {third}")
+    }];
+    always(HIGH, &["AB AB AB"]);
+}
+
+#[test]
+fn one_comes_before_and_after_each_access_otherwise() {
+    const LOW: &[Body] = &[|at| {
+        // All at once, so that the stores are no places for interrupts.
+        let level = at.cpu.splhi();
+        stale(at);
+        at.fence();
+        at.cpu.splx(level);
+        let first = at.uses(0);
+        at.fence();
+        let second = at.uses(0);
+        // A word that the handler writes: before others, an interrupt is the same as after.
+        at.cpu.load(&at.cpu.mach(0).flushed);
+        let third = at.uses(0);
+        // The last moment is just before they go off.
+        at.cpu.splhi();
+        format!("{first} {second} {third} {}", at.uses(0))
+    }];
+    always(LOW, &["AB AB AB AB", "AB AB AB B", "AB AB B B", "AB B B B"]);
+}
