@@ -96,6 +96,8 @@ struct Explored {
 }
 
 impl Host for Explored {
+    fn held_back(&self, _: &Word) {}
+
     fn digest(&self, _: &mut dyn Hasher) {}
     fn reached_memory(&self, _: usize, _: &Word, _: u32) {}
 

@@ -300,9 +300,7 @@ fn starvation<V: Variant>() {
     for n in 0..3 {
         machine.run_process(n);
     }
-    let ask = |n: usize| {
-        Script::new(n, |cpu| <V::Handshake as Handshake>::flush_everywhere(cpu)).ticking()
-    };
+    let ask = |n: usize| Script::new(n, <V::Handshake as Handshake>::flush_everywhere).ticking();
     machine.start(vec![ask(0), ask(1), Script::rest(2)]);
 }
 
