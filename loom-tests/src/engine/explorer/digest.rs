@@ -78,7 +78,7 @@ impl<T: Copy + 'static> Digestible for T {
         } else if let Some(value) = any.downcast_ref::<Segdesc>() {
             pair(value.d1, value.d0)
         } else if let Some(value) = any.downcast_ref::<Option<Ldt>>() {
-            value.map_or(0, |ldt| pair(ldt.base, ldt.n as u32 + 1))
+            value.map_or(0, |ldt| pair(ldt.base, ldt.n + 1))
         } else {
             panic!("the explorer cannot tell values of {} apart", std::any::type_name::<T>());
         }
