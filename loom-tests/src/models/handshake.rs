@@ -96,7 +96,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(STALE_IDLE),
             upstream: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
-            bounds: [Some(1), Some(1)],
+            bounds: [Some(1), Some(0)],
             body: for_variant!(four_cpus_one_unmapper),
         },
         Model {
