@@ -87,7 +87,7 @@ fn all_killed_but_what_is_explained_is_a_pass() {
     assert_eq!(third["modes"][1]["model"], "a2-model");
     assert_eq!(third["command"], "cargo smp teeth --only 3");
     assert_eq!(report["mutants"][0]["why"], "equivalent: nobody looks");
-    assert_eq!(report["mutants"][0]["modes"][0]["reaching"], 12);
+    assert_eq!(report["mutants"][0]["modes"][0]["reaching"], 13);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use common::{Finished, World, alive, eventually, finish, kill, wait};
 use nix::sys::signal::Signal::SIGINT;
 use serde_json::Value;
 
-/// The impostor's twelve models, on two variants in two modes, and two boots.
-const ROWS: usize = 12 * 2 * 2 + 2;
+/// The impostor's thirteen models, on two variants in three modes, and two boots.
+const ROWS: usize = 13 * 2 * 3 + 2;
 
 fn verify(world: &World, variables: &[(&str, &str)]) -> Finished {
     let mut smp = world.smp(&["verify"]);

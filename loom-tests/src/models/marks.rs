@@ -8,14 +8,11 @@ use mmu386::variant::Variant;
 
 use super::life::{GARBAGE, REPLACED, show_user};
 use super::pagerefs;
-use super::sizes::range_in_use;
+use super::sizes::{REUSED_OR_COPY, range_in_use};
 use super::vmap::{COPY, REUSED};
-use super::{Break, Model, Mutant, for_variant};
+use super::{Model, Mutant, for_variant};
 use crate::machine::{Config, Fault, GEOMETRY, Machine, Marks, Script, device};
-use crate::oracle::Property::{U1, V1, V2};
-
-/// Two hazards are in its way; which strikes first is up to the engine.
-const REUSED_OR_COPY: Break = REUSED.or(V1, "a stale large entry is left");
+use crate::oracle::Property::{U1, V2};
 
 pub(super) fn models() -> Vec<Model> {
     vec![
