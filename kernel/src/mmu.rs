@@ -211,25 +211,32 @@ fn in_segment<R>(work: impl FnOnce() -> R) -> R {
 }
 
 /// The process that calls takes a fault at `va`, in a segment. Returns the page that it sees there
-/// afterwards, which is in the book as one that it may see; `None` if it was taken away again.
+/// afterwards, which is in the book as one that it may see; `None` if that is free already, which
+/// others notice.
 pub fn fault<const N: usize>(
     segment: &Segment<Pc, N>,
     va: usize,
 ) -> Result<Option<Frame>, SegmentError> {
     in_segment(|| {
-        segment.fault(&PC, va as u32)?;
-        Ok(saw(va))
+        loop {
+            segment.fault(&PC, va as u32)?;
+            // A flush may have dropped the entry since, and the page still be the segment's: the book
+            // would never hear of it.
+            if let Some(page) = saw(va) {
+                return Ok(Some(page).filter(|page| pages::page(*page).refs.get() != 0));
+            }
+        }
     })
 }
 
-/// The page of the allocator that the process that calls has at `va`. Unless it is free, which others
-/// notice, it is the segment's.
+/// The page of the allocator that the process that calls has at `va`; the book knows then that it is
+/// the segment's. It is not freed before interrupts are on again, as whoever frees waits for this CPU.
 fn saw(va: usize) -> Option<Frame> {
     let level = splhi();
     let entry = user_entry(va);
     let page = entry.map(|entry| Frame::containing(entry & !0xFFF));
-    let page = page.filter(|page| pages::is_page(*page) && pages::page(*page).refs.get() != 0);
-    if let Some(page) = page {
+    let page = page.filter(|page| pages::is_page(*page));
+    if let Some(page) = page.filter(|page| pages::page(*page).refs.get() != 0) {
         let up = up().expect("a process calls").index();
         book::held(page);
         book::with(|ledger| ledger.may_show(up, va as u32, page.pa(), Access::Write));
