@@ -378,6 +378,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn newpage(&self) -> Frame {
+        self.expect_no_lock();
         self.sleep_and_wake(false);
         self.machine.palloc.pass();
         let page = self.machine.memory.page();

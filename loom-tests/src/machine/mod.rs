@@ -10,6 +10,7 @@ mod inspect;
 mod interrupts;
 mod marks;
 mod memory;
+mod refusal;
 mod schedule;
 mod start;
 mod tlb;
@@ -110,6 +111,8 @@ pub struct Config {
     pub fair: bool,
     /// CPUs that are online before the first step, with interrupts on.
     pub online: usize,
+    /// Pages that segments and models have when all is over, if the model knows: P1.
+    pub left: Option<usize>,
 }
 
 impl Config {
@@ -127,6 +130,7 @@ impl Config {
             ready: cpus,
             fair: false,
             online: cpus,
+            left: None,
         }
     }
 }
@@ -194,6 +198,8 @@ pub struct Machine<V: Variant> {
     held: Mutex<Vec<Frame>>,
     /// Local descriptor tables that were given back.
     freed_ldts: Mutex<Vec<u32>>,
+    /// What panics that are being waited for say.
+    refusals: Mutex<Vec<&'static str>>,
 }
 
 /// Something that can tell what happened in the current execution.
@@ -201,6 +207,7 @@ trait Witness {
     fn steps(&self) -> Vec<Step>;
     fn waits(&self) -> Vec<String>;
     fn end(&self) -> Vec<String>;
+    fn waits_for_panic(&self, text: &str) -> bool;
 }
 
 impl<V: Variant> Witness for Rc<Machine<V>> {
@@ -214,6 +221,10 @@ impl<V: Variant> Witness for Rc<Machine<V>> {
 
     fn end(&self) -> Vec<String> {
         (0..self.config.cpus).map(|n| self.describe_cpu(n)).collect()
+    }
+
+    fn waits_for_panic(&self, text: &str) -> bool {
+        self.is_refusal(text)
     }
 }
 
@@ -233,6 +244,12 @@ pub fn counterexample(property: &str, summary: &str) -> Counterexample {
 pub fn waits() -> Vec<String> {
     let witness = CURRENT.with(|current| current.borrow().upgrade());
     witness.map_or_else(Vec::new, |w| w.waits())
+}
+
+/// Whether the current execution waits for a panic of the code that says this.
+pub fn waits_for_panic(text: &str) -> bool {
+    let witness = CURRENT.with(|current| current.borrow().upgrade());
+    witness.is_some_and(|w| w.waits_for_panic(text))
 }
 
 /// `IA32_PAT` as a processor starts (Intel SDM vol. 3, table 11-12).
@@ -298,6 +315,7 @@ impl<V: Variant> Machine<V> {
             ledger: Mutex::new(Ledger::default()),
             held: Mutex::default(),
             freed_ldts: Mutex::default(),
+            refusals: Mutex::default(),
         });
         let witness: Rc<dyn Witness> = Rc::new(machine.clone());
         CURRENT.with(|current| *current.borrow_mut() = Rc::downgrade(&witness));

@@ -2,12 +2,14 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use mmu386::arch::{Arch, Owned};
 use mmu386::switch::{mmuenter, mmuleave};
 use mmu386::variant::Variant;
 
 use super::{Cpu, IDLE_STACK};
 use crate::counterexample::Op;
 use crate::engine::{self, Word, explorer};
+use crate::oracle::{self, Property};
 
 impl<V: Variant> Cpu<V> {
     /// Idles on a CPU that its process has left, taking interrupts, until the explorer lets the
@@ -93,6 +95,18 @@ impl<V: Variant> Cpu<V> {
         }
         self.vacate();
         self.enter(up, lo);
+    }
+
+    /// Who sleeps with a spin lock held may never get it back: those who spin for it keep all CPUs.
+    pub(super) fn expect_no_lock(&self) {
+        let locks = self.up().map_or(0, |up| up.nlocks.get());
+        if locks != 0 {
+            let id = self.id();
+            oracle::broken(
+                Property::E2,
+                &format!("the process on cpu {id} may sleep in newpage, and holds {locks} locks"),
+            );
+        }
     }
 
     /// Gives the CPU away; comes back when one of the words may have changed.

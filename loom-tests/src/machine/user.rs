@@ -8,7 +8,7 @@ use mmu386::arch::{Arch, Owned};
 use mmu386::entry::{Entry, PTEUSER, PTEVALID, PTEWRITE};
 use mmu386::error::{KmapError, PutmmuError};
 use mmu386::kmap;
-use mmu386::layout::{BY2PG, Frame};
+use mmu386::layout::{BY2PG, BY2WD, Frame};
 use mmu386::state::DEAD;
 use mmu386::switch::mmuleave;
 use mmu386::user::{fault_begins, mmurelease, putmmu};
@@ -23,10 +23,15 @@ use crate::oracle::{self, Property, audit};
 impl<V: Variant> Cpu<V> {
     /// A fault of the process that is answered with device memory, which nobody takes away.
     pub fn map_user(&self, va: u32, pa: u32) -> Result<(), PutmmuError> {
-        let up = self.up().expect("a process faults").index;
-        self.machine.ledger().common_mut().may_show(up, va, pa, Access::Write);
+        self.may_show(va, pa);
         let ticket = fault_begins(self);
         putmmu(self, va, pa | PTEWRITE, ticket)
+    }
+
+    /// The process may see this memory at a user address until it is taken from it.
+    pub fn may_show(&self, va: u32, pa: u32) {
+        let up = self.up().expect("a process sees").index;
+        self.machine.ledger().common_mut().may_show(up, va, pa, Access::Write);
     }
 
     /// Accesses a user address as a program would. Returns whether something was there.
@@ -38,6 +43,32 @@ impl<V: Variant> Cpu<V> {
         let there = self.machine.walk_now(self.id(), va).is_some();
         explorer::observe(there);
         there
+    }
+
+    /// What a program reads at an address of a page that newpage gave; `None` on a page fault.
+    pub fn read_user(&self, va: u32) -> Option<u32> {
+        let word = self.user_word(va)?;
+        Some(self.load(word))
+    }
+
+    /// A program stores to such an address. Returns whether it could.
+    pub fn write_user(&self, va: u32, value: u32) -> bool {
+        let word = self.user_word(va);
+        if let Some(word) = word {
+            self.store(word, value);
+        }
+        word.is_some()
+    }
+
+    fn user_word(&self, va: u32) -> Option<&Word> {
+        if !self.use_user(va) {
+            return None;
+        }
+        let walked = self.machine.walk_now(self.id(), va)?;
+        // No interrupt comes between a translation and its access \[M7\].
+        self.arrived.set(true);
+        let index = (va % BY2PG / BY2WD) as usize;
+        Some(self.machine.memory.entry(Frame::containing(walked.pa), index))
     }
 
     /// What user mode could reach at `pa` is taken from it: no CPU may let it get there any more.
@@ -115,6 +146,20 @@ impl<V: Variant> Cpu<V> {
         self.vacate();
     }
 
+    /// The process dies, and is given back before its CPU has left it.
+    pub fn die_in_place(&self) {
+        self.splhi();
+        let up = self.up().expect("a process dies once");
+        self.machine.ledger().common_mut().exited(up.index);
+        mmurelease(self, up, IDLE_STACK);
+        mmuleave(self, IDLE_STACK);
+        self.store(&up.state, DEAD);
+        self.machine.cpu(self.id()).up = None;
+        self.spllo();
+        self.gone.set(true);
+        self.vacate();
+    }
+
     /// Whether a store makes a user page reachable in the directory that this CPU has loaded.
     pub(super) fn maps_user(&self, word: &Word, value: u32) -> bool {
         let both = PTEUSER | PTEVALID;
@@ -177,6 +222,12 @@ impl<V: Variant> Machine<V> {
     /// since newpage gave it, and what models hold.
     pub(super) fn held(&self) -> MutexGuard<'_, Vec<Frame>> {
         self.held.lock().expect("no panic while it is held")
+    }
+
+    /// How many pages segments and models have, and are to have, if that is known and differs.
+    pub fn left_over(&self) -> Option<(usize, usize)> {
+        let left = self.held().len();
+        self.config.left.filter(|&wanted| wanted != left).map(|wanted| (left, wanted))
     }
 
     fn expect_not_reached(&self, n: usize, frame: Frame) {

@@ -3,15 +3,20 @@
 mod arithmetic;
 mod boot;
 mod combining;
+mod copies;
 mod death;
+mod flushes;
+mod full;
 mod handshake;
 mod life;
 mod locks;
 mod marks;
 mod pagerefs;
+mod pages;
 mod pool;
 mod segments;
 mod sizes;
+mod turns;
 mod vmap;
 
 use clap::ValueEnum;
@@ -202,12 +207,17 @@ pub fn all() -> Vec<Model> {
     [
         handshake::models(),
         vmap::models(),
+        copies::models(),
         sizes::models(),
+        full::models(),
         combining::models(),
         segments::models(),
+        pages::models(),
         pool::models(),
         life::models(),
+        flushes::models(),
         death::models(),
+        turns::models(),
         locks::models(),
         boot::models(),
         arithmetic::models(),

@@ -17,6 +17,10 @@ struct Still<'a, V: Variant> {
 /// Judges everything, once all threads are done.
 pub fn at_end<V: Variant>(machine: &Machine<V>) {
     judge(Still { machine, busy: false }, &Rule::ALL);
+    if let Some((left, wanted)) = machine.left_over() {
+        let what = format!("segments and models have {left} pages in the end, and should {wanted}");
+        broken(Property::P1, &what);
+    }
 }
 
 /// vunmap or patwc has returned: what it took away is out of everybody's reach.

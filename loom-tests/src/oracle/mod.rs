@@ -22,6 +22,8 @@ pub enum Property {
     U2,
     /// A page directory in a pool holds no entry of its former owner.
     U3,
+    /// A page that is new to a process shows zeros.
+    U4,
     /// Each page is on exactly one list.
     P1,
     /// A pool is touched only by its CPU with interrupts off, and its count is its length.
@@ -57,6 +59,7 @@ impl Property {
             Self::U1 => "U1",
             Self::U2 => "U2",
             Self::U3 => "U3",
+            Self::U4 => "U4",
             Self::P1 => "P1",
             Self::P2 => "P2",
             Self::P3 => "P3",

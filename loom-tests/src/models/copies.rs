@@ -1,0 +1,141 @@
+//! Copies of a large entry that goes away: on a CPU that comes online, in a page directory that is
+//! made, and between two removals.
+
+use mmu386::arch::Arch;
+use mmu386::layout::BY2PG;
+use mmu386::pool::upallocpdb;
+use mmu386::variant::Variant;
+
+use super::handshake::{machine, page_in_use};
+use super::vmap::{COPY, UNSWEPT};
+use super::{Break, Model, Mutant, for_variant};
+use crate::machine::{Config, GEOMETRY, Machine, Script, Wait, device};
+use crate::oracle::Property::{E2, V1};
+
+/// A copy, or where nothing is flushed without a process, what a TLB has made of it.
+const ANY: Break = UNSWEPT.or(V1, "vunmap has returned");
+const TWICE: Break = Break::new(E2, "have both returned");
+
+pub(super) fn models() -> Vec<Model> {
+    vec![
+        Model {
+            name: "coming-online-with-a-copy",
+            property: V1,
+            hazard: "A7",
+            cpus: 2,
+            about: "CPU 0 unmaps a large page while another CPU, whose page directory has a copy of the entry, \
+                    comes online and uses it.",
+            seed: Some(ANY),
+            upstream: Some(ANY),
+            mutants: &[Mutant::Without("a1", COPY), Mutant::Without("a7", ANY)],
+            bounds: [Some(3), Some(3)],
+            body: for_variant!(coming_online_with_a_copy),
+        },
+        Model {
+            name: "directory-made-during-unmap",
+            property: V1,
+            hazard: "A1",
+            cpus: 2,
+            about: "One CPU unmaps a large page; another, whose own page directory has a copy of the entry, makes \
+                    one for its process from that.",
+            seed: Some(ANY),
+            upstream: Some(ANY),
+            mutants: &[Mutant::Without("a1", COPY)],
+            bounds: [Some(3), Some(2)],
+            body: for_variant!(directory_made_during_unmap),
+        },
+        Model {
+            name: "sync-between-two-unmappers",
+            property: V1,
+            hazard: "A1",
+            cpus: 3,
+            about: "Two CPUs unmap a large page each; a third faults on the second page between its answers.",
+            seed: Some(ANY),
+            upstream: Some(ANY),
+            mutants: &[Mutant::Without("a1", COPY)],
+            bounds: [Some(2), Some(1)],
+            body: for_variant!(sync_between_two_unmappers),
+        },
+        Model {
+            name: "two-unmaps-of-one-range",
+            property: E2,
+            hazard: "A3",
+            cpus: 2,
+            about: "Two CPUs unmap the same page, which is a mistake: one succeeds, the other panics.",
+            seed: Some(TWICE),
+            upstream: Some(TWICE),
+            mutants: &[Mutant::Without("a3", TWICE)],
+            bounds: [Some(4), Some(4)],
+            body: for_variant!(two_unmaps_of_one_range),
+        },
+    ]
+}
+
+fn coming_online_with_a_copy<V: Variant>() {
+    let machine = Machine::<V>::boot(Config { online: 1, ..Config::new(2, 0) });
+    let size = GEOMETRY.large_page();
+    let va = machine.cpu(0).vmap(device(0), size).expect("VMAP is empty");
+    assert!(machine.cpu(1).touch(va), "the page is mapped");
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(va, size).expect("the range is whole")),
+        Script::new(1, move |cpu| {
+            cpu.go_online();
+            cpu.spllo();
+            cpu.touch(va);
+        }),
+    ]);
+}
+
+fn directory_made_during_unmap<V: Variant>() {
+    let machine = Machine::<V>::boot(Config::new(2, 2));
+    machine.run_process(0);
+    upallocpdb(&machine.cpu(0));
+    let size = GEOMETRY.large_page();
+    let va = machine.cpu(0).vmap(device(0), size).expect("VMAP is empty");
+    assert!(machine.cpu(1).touch(va), "the page is mapped");
+    machine.run_process(1);
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(va, size).expect("the range is whole")).ticking(),
+        Script::new(1, |cpu| upallocpdb(cpu)),
+    ]);
+}
+
+fn sync_between_two_unmappers<V: Variant>() {
+    let machine = machine::<V>(3, 2, Wait::Park);
+    let size = GEOMETRY.large_page();
+    let [first, second] =
+        [0, 1].map(|n| machine.cpu(0).vmap(device(n), size).expect("there is room for two"));
+    let unmap = |n: usize, va: u32| {
+        Script::new(n, move |cpu| cpu.vunmap(va, size).expect("the range is whole"))
+    };
+    machine.start(vec![
+        unmap(0, first),
+        unmap(1, second),
+        Script::new(2, move |cpu| {
+            cpu.touch(second);
+        })
+        .ticking(),
+    ]);
+}
+
+fn two_unmaps_of_one_range<V: Variant>() {
+    let machine = machine::<V>(2, 2, Wait::Park);
+    let va = page_in_use(&machine, 2, 0);
+    // How many have ended, and how many of them have returned: known to whoever ends last.
+    let ended = std::rc::Rc::new(std::cell::Cell::new((0, 0)));
+    let unmap = |n: usize| {
+        let ended = ended.clone();
+        Script::new(n, move |cpu| {
+            let result = cpu.unless_refused("vunmap: not mapped", || cpu.vunmap(va, BY2PG));
+            let (mut all, mut returned) = ended.get();
+            all += 1;
+            returned += u32::from(result == Some(Ok(())));
+            ended.set((all, returned));
+            if all == 2 && returned != 1 {
+                let who = if returned == 2 { "have both returned" } else { "have both failed" };
+                crate::oracle::broken(E2, &format!("two vunmaps of one range {who}"));
+            }
+        })
+    };
+    machine.start(vec![unmap(0), unmap(1)]);
+}
