@@ -23,15 +23,10 @@ use crate::oracle::{self, Property, audit};
 impl<V: Variant> Cpu<V> {
     /// A fault of the process that is answered with device memory, which nobody takes away.
     pub fn map_user(&self, va: u32, pa: u32) -> Result<(), PutmmuError> {
-        self.may_show(va, pa);
+        let up = self.up().expect("a process faults").index;
+        self.machine.ledger().common_mut().may_show(up, va, pa, Access::Write);
         let ticket = fault_begins(self);
         putmmu(self, va, pa | PTEWRITE, ticket)
-    }
-
-    /// The process may see this memory at a user address until it is taken from it.
-    pub fn may_show(&self, va: u32, pa: u32) {
-        let up = self.up().expect("a process sees").index;
-        self.machine.ledger().common_mut().may_show(up, va, pa, Access::Write);
     }
 
     /// Accesses a user address as a program would. Returns whether something was there.

@@ -1,5 +1,5 @@
 //! Copies of a large entry that goes away: on a CPU that comes online, in a page directory that is
-//! made, and between two removals.
+//! made; and a range that two CPUs unmap.
 
 use mmu386::arch::Arch;
 use mmu386::layout::BY2PG;
@@ -45,18 +45,6 @@ pub(super) fn models() -> Vec<Model> {
             body: for_variant!(directory_made_during_unmap),
         },
         Model {
-            name: "sync-between-two-unmappers",
-            property: V1,
-            hazard: "A1",
-            cpus: 3,
-            about: "Two CPUs unmap a large page each; a third faults on the second page between its answers.",
-            seed: Some(ANY),
-            upstream: Some(ANY),
-            mutants: &[Mutant::Without("a1", COPY)],
-            bounds: [Some(2), Some(1)],
-            body: for_variant!(sync_between_two_unmappers),
-        },
-        Model {
             name: "two-unmaps-of-one-range",
             property: E2,
             hazard: "A3",
@@ -97,24 +85,6 @@ fn directory_made_during_unmap<V: Variant>() {
     machine.start(vec![
         Script::new(0, move |cpu| cpu.vunmap(va, size).expect("the range is whole")).ticking(),
         Script::new(1, |cpu| upallocpdb(cpu)),
-    ]);
-}
-
-fn sync_between_two_unmappers<V: Variant>() {
-    let machine = machine::<V>(3, 2, Wait::Park);
-    let size = GEOMETRY.large_page();
-    let [first, second] =
-        [0, 1].map(|n| machine.cpu(0).vmap(device(n), size).expect("there is room for two"));
-    let unmap = |n: usize, va: u32| {
-        Script::new(n, move |cpu| cpu.vunmap(va, size).expect("the range is whole"))
-    };
-    machine.start(vec![
-        unmap(0, first),
-        unmap(1, second),
-        Script::new(2, move |cpu| {
-            cpu.touch(second);
-        })
-        .ticking(),
     ]);
 }
 

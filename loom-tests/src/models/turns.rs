@@ -50,11 +50,11 @@ fn one_after_another<V: Variant>() {
         machine.cpu(0).proc(n).ldt.set(Some(Ldt { base: 0x1000, n: descriptors }));
     }
     machine.run_process(0);
+    machine.cpu(0).map_user(0, device(0)).expect("nobody flushes");
     machine.make_ready(1);
     machine.start(vec![
         Script::new(0, |cpu| {
             expect_entered(cpu, Selector::LDT);
-            cpu.map_user(0, device(0)).expect("nobody flushes");
             cpu.finish();
         }),
         Script::ready(1, |cpu| {
