@@ -5,7 +5,7 @@ use mmu386::error::KmapError;
 use mmu386::gdt::{LDTSEG, Ldt, PROCSEG0, Segdesc, Selector};
 use mmu386::shootdown::procflushmmu;
 use mmu386::switch::flushmmu;
-use mmu386::user::{checkfault, checkmmu};
+use mmu386::user::checkfault;
 use mmu386::variant::Variant;
 
 use super::boot::OLD;
@@ -16,6 +16,7 @@ use crate::oracle::broken;
 
 const WRONG_M: Break = Break::new(U2, "its own Mach");
 const WRONG_PAGE: Break = Break::new(K1, "may still use");
+const LEFT_BEHIND: Break = Break::new(K1, "there is no such kmap");
 const WRONG_TMP: Break = Break::new(T1, "may still use");
 pub(super) const REPLACED: Break = Break::new(U1, "to 0x100000 through 0x0");
 /// A process that was flagged while a CPU entered it goes on with what was taken from it.
@@ -48,6 +49,19 @@ pub(super) fn models() -> Vec<Model> {
             mutants: &[Mutant::On(Fault::Cr3KeepsTlb, WRONG_TMP)],
             bounds: [None, None],
             body: for_variant!(kmap_reuse_without_invlpg),
+        },
+        Model {
+            name: "kmap-in-a-handler",
+            property: K1,
+            hazard: "-",
+            cpus: 1,
+            about: "A process takes the last slots of KMAP and gives one back, while a driver's handler takes one \
+                    and gives it back.",
+            seed: None,
+            upstream: None,
+            mutants: &[Mutant::On(Fault::InvlpgKeepsTlb, LEFT_BEHIND)],
+            bounds: [None, None],
+            body: for_variant!(kmap_in_a_handler),
         },
         Model {
             name: "kmap-against-flush",
@@ -140,6 +154,33 @@ fn reuse<V: Variant>(lacks: &'static [Feature]) {
         show(cpu, va, other);
         slots.into_iter().for_each(|va| cpu.kunmap(va));
     })]);
+}
+
+fn kmap_in_a_handler<V: Variant>() {
+    let machine = Machine::<V>::boot(Config::new(1, 1));
+    machine.run_process(0);
+    let cpu = machine.cpu(0);
+    let [one, other] = [cpu.newpage(), cpu.newpage()];
+    cpu.hold(one);
+    cpu.hold(other);
+    let slots: Vec<u32> =
+        (2..GEOMETRY.nkpt()).map(|_| cpu.kmap(one).expect("there are slots")).collect();
+    machine.start(vec![
+        Script::new(0, move |cpu| {
+            let va = cpu.kmap(one).expect("two slots are free");
+            show(cpu, va, one);
+            cpu.kunmap(va);
+            let va = cpu.kmap(one).expect("two slots are free");
+            show(cpu, va, one);
+            cpu.kunmap(va);
+            slots.into_iter().for_each(|va| cpu.kunmap(va));
+        })
+        .interrupted(move |cpu| {
+            let va = cpu.kmap(other).expect("the process has left one slot");
+            show(cpu, va, other);
+            cpu.kunmap(va);
+        }),
+    ]);
 }
 
 fn kmap_against_flush<V: Variant>() {
@@ -235,8 +276,11 @@ fn user_mapping_life<V: Variant>() {
     machine.run_process(0);
     machine.start(vec![
         Script::new(0, |cpu| {
+            if cpu.checkmmu(0, device(0)).is_err() {
+                broken(U1, "checkmmu found a page of a process that has no page directory");
+            }
             show_user(cpu, 0);
-            flushmmu(cpu);
+            cpu.flushmmu();
             show_user(cpu, 0);
             // Another page in its place: the old one is the process's no more.
             show_user(cpu, 1);
@@ -249,7 +293,7 @@ fn user_mapping_life<V: Variant>() {
 /// Maps a page of device `n` at user address 0, and has it checked.
 pub(super) fn show_user<V: Variant>(cpu: &Cpu<V>, n: u32) {
     cpu.map_user(0, device(n)).expect("nobody flushes");
-    if checkmmu(cpu, 0, device(n)).is_err() || checkmmu(cpu, 0, device(n + 1)).is_ok() {
+    if cpu.checkmmu(0, device(n)).is_err() || cpu.checkmmu(0, device(n + 1)).is_ok() {
         broken(U1, "checkmmu is mistaken");
     }
 }
