@@ -123,10 +123,13 @@ impl<V: Variant> Cpu<V> {
     /// The TLB is flushed here, in the order of the explorer.
     fn flushes(&self) {
         self.does_something();
-        fence();
         if engine::explored() {
             explorer::step(true);
+            while self.point() {}
+        } else {
+            self.point();
         }
+        fence();
     }
 }
 
