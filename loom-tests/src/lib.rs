@@ -18,3 +18,4 @@ pub mod machine;
 pub mod models;
 pub mod oracle;
 pub mod run;
+pub mod verdict;

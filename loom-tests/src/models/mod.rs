@@ -21,7 +21,7 @@ use serde::Serialize;
 use crate::engine::Mode;
 use crate::machine::Fault;
 use crate::oracle::Property;
-use crate::run::name;
+use crate::verdict::name;
 
 /// How the break that a model is expected to find shows: the property, and a part of the summary
 /// that tells this hazard from others.
