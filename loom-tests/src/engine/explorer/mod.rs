@@ -36,7 +36,7 @@ pub use outcomes::{Outcomes, outcomes};
 pub use search::{Found, Limits, Size, progress, search};
 pub(super) use words::{
     CellState, WordState, contended, forwarded, load, locked, owned_read, owned_write, request,
-    store,
+    store, walk,
 };
 
 use std::hash::Hash;

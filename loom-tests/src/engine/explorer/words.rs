@@ -166,6 +166,7 @@ pub(in crate::engine) fn request(state: &WordState, access: Access) -> bool {
             Access::Load => contended,
             // It reaches memory in a step of its own.
             Access::Store => contended && !tso,
+            Access::Walk => contended,
             Access::Locked => contended || !me.buffer.is_empty(),
         };
         if waits {
@@ -266,6 +267,15 @@ pub(in crate::engine) fn locked(
     });
     word.write(state, value);
     old
+}
+
+/// A walker's look at a word, and what it writes.
+pub(in crate::engine) fn walk(word: &Word, state: &WordState, new: impl FnOnce(u32) -> u32) {
+    requested(state, Access::Walk);
+    let value = new(word.now());
+    word.write(state, value);
+    // The thread has this step behind it.
+    exploring(|x| x.me().observed.did(state.key));
 }
 
 /// What the running thread has stored to a word that has not reached memory.
