@@ -163,7 +163,7 @@ fn describe(step: usize, cpu: usize, op: Op) -> Step {
 
 /// A row for people: the verdict with its bounds, and the counterexample as a timeline with a column
 /// per CPU.
-pub fn text(row: &crate::run::Row) -> String {
+pub fn text(row: &crate::verdict::Row) -> String {
     use std::fmt::Write;
     let mut out = String::new();
     let bound = match row.preemption_bound {

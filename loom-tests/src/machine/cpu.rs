@@ -146,6 +146,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn load(&self, word: &Word) -> u32 {
+        self.walkers_come_first(word);
         self.before_access(word, Access::Load);
         let value = word.load();
         self.note(Op::Load(word.name(), value));
@@ -174,6 +175,7 @@ impl<V: Variant> Arch for Cpu<V> {
 
     fn swap(&self, word: &Word, value: u32) -> u32 {
         let faulty = self.faulty(Fault::SwapNotLocked);
+        self.walkers_come_first(word);
         self.before_access(word, if faulty { Access::Load } else { Access::Locked });
         if faulty {
             let old = word.load();
