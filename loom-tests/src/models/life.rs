@@ -16,7 +16,6 @@ use crate::oracle::broken;
 
 const WRONG_M: Break = Break::new(U2, "its own Mach");
 const WRONG_PAGE: Break = Break::new(K1, "may still use");
-const LEFT_BEHIND: Break = Break::new(K1, "there is no such kmap");
 const WRONG_TMP: Break = Break::new(T1, "may still use");
 pub(super) const REPLACED: Break = Break::new(U1, "to 0x100000 through 0x0");
 /// A process that was flagged while a CPU entered it goes on with what was taken from it.
@@ -49,19 +48,6 @@ pub(super) fn models() -> Vec<Model> {
             mutants: &[Mutant::On(Fault::Cr3KeepsTlb, WRONG_TMP)],
             bounds: [None, None],
             body: for_variant!(kmap_reuse_without_invlpg),
-        },
-        Model {
-            name: "kmap-in-a-handler",
-            property: K1,
-            hazard: "-",
-            cpus: 1,
-            about: "A process takes the last slots of KMAP and gives one back, while a driver's handler takes one \
-                    and gives it back.",
-            seed: None,
-            upstream: None,
-            mutants: &[Mutant::On(Fault::InvlpgKeepsTlb, LEFT_BEHIND)],
-            bounds: [None, None],
-            body: for_variant!(kmap_in_a_handler),
         },
         Model {
             name: "kmap-against-flush",
@@ -154,33 +140,6 @@ fn reuse<V: Variant>(lacks: &'static [Feature]) {
         show(cpu, va, other);
         slots.into_iter().for_each(|va| cpu.kunmap(va));
     })]);
-}
-
-fn kmap_in_a_handler<V: Variant>() {
-    let machine = Machine::<V>::boot(Config::new(1, 1));
-    machine.run_process(0);
-    let cpu = machine.cpu(0);
-    let [one, other] = [cpu.newpage(), cpu.newpage()];
-    cpu.hold(one);
-    cpu.hold(other);
-    let slots: Vec<u32> =
-        (2..GEOMETRY.nkpt()).map(|_| cpu.kmap(one).expect("there are slots")).collect();
-    machine.start(vec![
-        Script::new(0, move |cpu| {
-            let va = cpu.kmap(one).expect("two slots are free");
-            show(cpu, va, one);
-            cpu.kunmap(va);
-            let va = cpu.kmap(one).expect("two slots are free");
-            show(cpu, va, one);
-            cpu.kunmap(va);
-            slots.into_iter().for_each(|va| cpu.kunmap(va));
-        })
-        .interrupted(move |cpu| {
-            let va = cpu.kmap(other).expect("the process has left one slot");
-            show(cpu, va, other);
-            cpu.kunmap(va);
-        }),
-    ]);
 }
 
 fn kmap_against_flush<V: Variant>() {
