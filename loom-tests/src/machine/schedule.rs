@@ -2,14 +2,12 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use mmu386::arch::{Arch, Owned};
 use mmu386::switch::{mmuenter, mmuleave};
 use mmu386::variant::Variant;
 
 use super::{Cpu, IDLE_STACK};
 use crate::counterexample::Op;
 use crate::engine::{self, Word, explorer};
-use crate::oracle::{self, Property};
 
 impl<V: Variant> Cpu<V> {
     /// Idles on a CPU that its process has left, taking interrupts, until the explorer lets the
@@ -47,7 +45,7 @@ impl<V: Variant> Cpu<V> {
         // What a tick found in the process says nothing of the idle CPU.
         self.idle_tick.borrow_mut().clear();
         machine.cpu(cpu).lo = false;
-        mmuleave(self, IDLE_STACK);
+        self.keeps_level("mmuleave", || mmuleave(self, IDLE_STACK));
         let mut cpu = machine.cpu(cpu);
         cpu.up = None;
         cpu.lo = true;
@@ -78,7 +76,7 @@ impl<V: Variant> Cpu<V> {
             cpu.up = Some(up);
             cpu.lo = false;
         }
-        mmuenter(self, &machine.procs[up]);
+        self.keeps_level("mmuenter", || mmuenter(self, &machine.procs[up]));
         machine.cpu(to).lo = lo;
     }
 
@@ -97,16 +95,13 @@ impl<V: Variant> Cpu<V> {
         self.enter(up, lo);
     }
 
-    /// Who sleeps with a spin lock held may never get it back: those who spin for it keep all CPUs.
-    pub(super) fn expect_no_lock(&self) {
-        let locks = self.up().map_or(0, |up| up.nlocks.get());
-        if locks != 0 {
-            let id = self.id();
-            oracle::broken(
-                Property::E2,
-                &format!("the process on cpu {id} may sleep in newpage, and holds {locks} locks"),
-            );
+    /// The clock wants the CPU for somebody else now, and gets it if it may. Returns whether it did.
+    pub fn give_up(&self) -> bool {
+        let may = self.may_preempt();
+        if may {
+            self.sleep_and_wake(false);
         }
+        may
     }
 
     /// Gives the CPU away; comes back when one of the words may have changed.

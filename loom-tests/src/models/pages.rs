@@ -10,11 +10,13 @@ use mmu386::variant::Variant;
 
 use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Booted, Config, Cpu, Fault, GEOMETRY, Machine, Script, device};
-use crate::oracle::Property::{E1, P1, P2, U1, U4};
+use crate::oracle::Property::{E1, L1, P1, P2, T1, U1, U4};
 use crate::oracle::broken;
 
-const UNORDERED: Break = Break::new(P2, "nothing orders them");
-const REACHED: Break = Break::new(U1, "a page is given back");
+const UNORDERED: Break = Break::new(P2, "nothing orders them").or(L1, "lock of the segment");
+const REACHED: Break = Break::new(T1, "may still use").or(U1, "a page is given back");
+/// What the page table that the process kept leads to.
+const LEFTOVER: Break = Break::new(U1, "which is not the process's");
 
 pub(super) fn models() -> Vec<Model> {
     vec![
@@ -34,13 +36,13 @@ pub(super) fn models() -> Vec<Model> {
         Model {
             name: "segment-comes-and-goes",
             property: U4,
-            hazard: "-",
+            hazard: "C4",
             cpus: 1,
             about: "A process uses a page of a segment, frees it, and faults on it again; it faults behind the \
                     segment, and without a kmap to clear a page with. Then all is given back.",
-            seed: None,
-            upstream: None,
-            mutants: &[Mutant::On(Fault::Cr3KeepsTlb, REACHED)],
+            seed: Some(LEFTOVER),
+            upstream: Some(LEFTOVER),
+            mutants: &[Mutant::Without("c4", LEFTOVER), Mutant::On(Fault::Cr3KeepsTlb, REACHED)],
             bounds: [None, None],
             body: for_variant!(segment_comes_and_goes),
         },

@@ -7,12 +7,12 @@ use mmu386::variant::Variant;
 
 use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Config, Cpu, Fault, Machine, Script, device};
-use crate::oracle::Property::{E2, P1, S1, U1};
+use crate::oracle::Property::{E2, P1, S1, T1, U1};
 use crate::oracle::broken;
 
 const OTHERS: Break = Break::new(U1, "which is not the process's");
 
-const WALKED: Break = Break::new(P1, "is given back while cpu 0");
+const WALKED: Break = Break::new(T1, "may still use").or(P1, "is given back while cpu 0");
 
 pub(super) fn models() -> Vec<Model> {
     vec![
