@@ -16,7 +16,7 @@ use crate::{book, frames, paging, sched};
 
 /// Frames for processes, and for each CPU's pool and the processes on it. Few, so that page
 /// pressure is real.
-const NPAGE: usize = 128;
+const NPAGE: usize = 256;
 const NPAGE_PER_CPU: usize = 24;
 
 struct Palloc {

@@ -5,6 +5,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod attack;
+
+pub use attack::Attack;
+
 /// Vector of the system call.
 pub const VECTOR_SYSCALL: u8 = 0x40;
 /// Most arguments of a system call.

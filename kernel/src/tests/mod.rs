@@ -15,6 +15,7 @@ mod early;
 mod functions;
 mod handover;
 mod install_after_free;
+mod isolation;
 mod kernel_code;
 mod kmap;
 mod migrate;
@@ -24,6 +25,7 @@ mod registers;
 mod ring3;
 mod segments;
 mod splhi_unmap;
+mod user_life;
 mod user_pages;
 mod window;
 mod write_combining;
@@ -80,6 +82,8 @@ const TESTS: &[Test] = &[
     Test { name: "b2-lock-holder", needs: &[Fixes::B1, Fixes::B2], run: splhi_unmap::holding },
     Test::new("ring3-calls", ring3::calls),
     Test::new("ring3-preemption", ring3::preemption),
+    Test::new("isolation", isolation::run),
+    Test { name: "user-life", needs: &[Fixes::C1], run: user_life::run },
     Test::new("d2-page-refs", page_refs::run),
     Test::new(FUNCTIONS, functions::run),
 ];

@@ -56,6 +56,8 @@ pub struct Death {
     pub program: &'static str,
     /// Why.
     pub cause: Cause,
+    /// Somebody may ask for its status.
+    pub child: bool,
 }
 
 /// Memory that was not as it had to be, as a process tells.
@@ -145,7 +147,8 @@ impl Group {
     pub fn died(&self, death: Death) {
         {
             let deaths = &mut self.log.lock().deaths;
-            if death.cause != Cause::Exits(0) && deaths.len() < KEPT {
+            let ended = matches!(death.cause, Cause::Exits(status) if death.child || status == 0);
+            if !ended && deaths.len() < KEPT {
                 deaths.push(death);
             }
         }
@@ -215,7 +218,7 @@ impl Group {
         self.lives.load(Ordering::Relaxed)
     }
 
-    /// Those that did not end with status 0.
+    /// Those that did not end by themselves, or not with status 0 when nobody asks for it.
     pub fn deaths(&self) -> Vec<Death> {
         self.log.lock().deaths.clone()
     }

@@ -250,7 +250,8 @@ pub fn die(cause: Cause) -> ! {
     if let Some(parent) = parent {
         tell(parent, pid, cause);
     }
-    group.died(Death { pid, program: program.into_inner(), cause });
+    let child = parent.is_some();
+    group.died(Death { pid, program: program.into_inner(), cause, child });
     drop(group);
     sched::exit();
 }

@@ -53,7 +53,7 @@ impl Space {
         if !base.is_multiple_of(BY2PG) || base < UTZERO as usize || end > USTKTOP as usize {
             return Err(Error::BadArgument);
         }
-        let clash = |one: &Attached| base < one.end().max(one.base + 1) && one.base < end;
+        let clash = |one: &Attached| base < one.end() && one.base < end;
         if self.segs.iter().any(clash) { Err(Error::Overlap) } else { Ok(()) }
     }
 

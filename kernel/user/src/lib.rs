@@ -4,7 +4,7 @@
 mod calls;
 
 pub use calls::*;
-pub use kernel_abi::{BY2PG, Error, MOST_WORDS, USTKSIZE, USTKTOP, UTZERO};
+pub use kernel_abi::{Attack, BY2PG, Error, MOST_WORDS, USTKSIZE, USTKTOP, UTZERO};
 
 use core::arch::global_asm;
 use core::panic::PanicInfo;
