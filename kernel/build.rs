@@ -38,7 +38,9 @@ fn programs(manifest: &Path, out: &Path) -> PathBuf {
     cargo.arg(manifest.join("i686-mmu386.json")).current_dir(manifest.join(".."));
     cargo.env("CARGO_TARGET_DIR", &target).env("RUSTC", set("RUSTC"));
     // Of this build, not of that one.
-    for name in ["CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "CLIPPY_ARGS"] {
+    for name in
+        ["CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "CLIPPY_ARGS"]
+    {
         cargo.env_remove(name);
     }
     let status = cargo.status().expect("cargo can be started");

@@ -36,11 +36,11 @@ fn end(attack: Attack) -> End {
         Hlt | Cli | Sti | PopfCli | In | Out | ReadCr0 | LoadCr3 | LoadDr7 | Lgdt | Lidt | Lldt
         | Ltr | Wrmsr | Invlpg | Invd | KernelData | KernelStackSegment | KernelCode
         | TaskSegment | CallTask | LocalSegment | ProcessSegment | FarSegment
-        | NullStackSegment | NullData | KernelReturn | IntTimer | IntPageFault
-        | IntDoubleFault | IntBreakpoint | IntOther => PROTECTION,
+        | NullStackSegment | KernelReturn | IntTimer | IntPageFault | IntDoubleFault
+        | IntBreakpoint | IntOther => PROTECTION,
         NestedTask => End::Exception("invalid TSS"),
         Divide => End::Exception("divide error"),
-        TrapFlag | Icebp => End::Exception("debug exception"),
+        TrapFlag => End::Exception("debug exception"),
         Undefined | Sse => End::Exception("invalid opcode"),
         Fpu | FpuWait => End::Exception("coprocessor not available"),
         BadCalls | BadPointers | BadStack | ForkBomb => End::Refused,

@@ -38,7 +38,7 @@ pub fn preemption(context: &Context) -> Outcome {
     let (before, switched) = (spare(), switches());
     let group = Group::new(2 * context.ncpu as u32);
     for seed in 0..2 * context.ncpu as u32 {
-        start("registers", &[seed * 0x1234_5679, ROUNDS], &group);
+        start("registers", &[seed.wrapping_mul(0x1234_5679), ROUNDS], &group);
     }
     settle(context, &group, before);
     all_well(context, &group);

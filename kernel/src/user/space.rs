@@ -175,7 +175,11 @@ impl Space {
     ///
     /// # Errors
     /// `NoSegment` where there is none; `BadArgument` if it is not so long.
-    pub fn shared_range(&self, va: usize, length: usize) -> Result<(Arc<Seg>, usize, usize), Error> {
+    pub fn shared_range(
+        &self,
+        va: usize,
+        length: usize,
+    ) -> Result<(Arc<Seg>, usize, usize), Error> {
         let one = &self.segs[self.shared_at(va)?];
         if !va.is_multiple_of(BY2PG) || length == 0 || length > one.end() - va {
             return Err(Error::BadArgument);

@@ -103,7 +103,6 @@ fn main(words: &[u32]) -> u32 {
         Attack::ProcessSegment => load_segment(0x5B),
         Attack::FarSegment => load_segment(0xFFFB),
         Attack::NullStackSegment => try_asm!("xor eax, eax", "mov ss, eax"),
-        Attack::NullData => try_asm!("xor eax, eax", "mov fs, eax", "mov eax, fs:[0x1000]"),
         Attack::KernelReturn => try_asm!("push 0x10", "push 0", "retf"),
         Attack::NestedTask => try_asm!("pushfd", "or dword ptr [esp], 0x4000", "popfd", "iretd"),
         Attack::IntTimer => try_asm!("int 0x50"),
@@ -113,7 +112,6 @@ fn main(words: &[u32]) -> u32 {
         Attack::IntOther => try_asm!("int 0x80"),
         Attack::Divide => try_asm!("xor ecx, ecx", "div ecx"),
         Attack::TrapFlag => try_asm!("pushfd", "or dword ptr [esp], 0x100", "popfd", "nop"),
-        Attack::Icebp => try_asm!(".byte 0xF1"),
         Attack::Undefined => try_asm!("ud2"),
         Attack::Fpu => try_asm!(".byte 0xDB, 0xE3"),
         Attack::FpuWait => try_asm!(".byte 0x9B"),
@@ -142,6 +140,7 @@ const WRITE: u32 = 3;
 const AWAIT: u32 = 5;
 const EXEC: u32 = 6;
 
+#[track_caller]
 fn refused(number: u32, args: [u32; 4]) {
     assert!(Error::result(user::syscall(number, args)) == Err(Error::BadAddress));
 }
@@ -150,7 +149,8 @@ fn refused(number: u32, args: [u32; 4]) {
 /// addresses, or with the last byte on the wrong side of a page's end.
 fn bad_pointers() -> u32 {
     let stack = USTKTOP - user::USTKSIZE;
-    for va in [0, UTZERO - 4, stack - 4, USTKTOP - 4, VMAP - 4, VMAP, KMAP, VPT, VPD, KERNEL, MACH] {
+    for va in [0, UTZERO - 4, stack - 4, USTKTOP - 4, VMAP - 4, VMAP, KMAP, VPT, VPD, KERNEL, MACH]
+    {
         refused(WRITE, [va, 8, 0, 0]);
         refused(AWAIT, [va.max(USTKTOP), 0, 0, 0]);
         refused(EXEC, [va, 8, 0, 0]);
