@@ -12,6 +12,7 @@
 //! | [`cpu`], [`mach`], [`smp`], [`segment`], [`apic`], [`clock`], [`platform`] | CPUs |
 //! | [`trap`], [`spl`], [`lock`], [`probe`], [`mod@panic`] | interrupts and faults |
 //! | [`proc`], [`sched`] | processes |
+//! | [`user`] | processes in ring 3: address spaces, faults, system calls, programs |
 //! | [`arch_impl`], [`mmu`], [`ran`], [`variant`] | mmu386 on this machine |
 //! | [`serial`], [`report`] | what people and the harness read |
 //! | [`pci`], [`oracle`], [`tests`] | devices, and what is tried on them |
@@ -66,6 +67,7 @@ pub mod spl;
 pub mod still;
 pub mod tests;
 pub mod trap;
+pub mod user;
 
 /// The variant of mmu386 that was chosen at build time.
 pub mod variant {

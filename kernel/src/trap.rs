@@ -4,6 +4,7 @@ use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use core::sync::atomic::Ordering;
 
+use kernel_abi::VECTOR_SYSCALL;
 use mmu386::arch::Owned;
 use mmu386::gdt::Selector;
 use x86::dtables::{DescriptorTablePointer, lidt};
@@ -11,34 +12,39 @@ use x86::dtables::{DescriptorTablePointer, lidt};
 use crate::mach::m;
 use crate::panic::{self, Regs};
 use crate::segment::DFSEL;
-use crate::{apic, mmu, probe, sched, segment, still, tests};
+use crate::{apic, mmu, probe, sched, segment, still, tests, user};
 
 const NMI: u32 = 2;
 const DOUBLE_FAULT: usize = 8;
 const SEGMENT_NOT_PRESENT: u32 = 11;
 const PROTECTION: u32 = 13;
 const PAGE_FAULT: u32 = 14;
+const MACHINE_CHECK: u32 = 18;
+/// Of a page fault's error code: the access was a write.
+const WRITE: u32 = 2;
 const EXCEPTIONS: u32 = 32;
+const SYSCALL: u32 = VECTOR_SYSCALL as u32;
 const IF: u32 = 1 << 9;
 
 /// The tick of HZ.
-pub const VECTOR_TIMER: u8 = 0x40;
+pub const VECTOR_TIMER: u8 = 0x50;
 /// Another CPU asks for a flush.
-pub const VECTOR_SHOOTDOWN: u8 = 0x41;
+pub const VECTOR_SHOOTDOWN: u8 = 0x51;
 /// There is something to run.
-pub const VECTOR_WAKE: u8 = 0x42;
+pub const VECTOR_WAKE: u8 = 0x52;
 /// A test asks what this CPU sees at an address.
-pub const VECTOR_PROBE: u8 = 0x44;
+pub const VECTOR_PROBE: u8 = 0x54;
 /// The LAPIC met an error.
-pub const VECTOR_ERROR: u8 = 0x43;
+pub const VECTOR_ERROR: u8 = 0x53;
 /// The LAPIC changed its mind.
 pub const VECTOR_SPURIOUS: u8 = 0xFF;
 
 /// What the entry code pushes, lowest address first.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Ureg {
-    segments: [u32; 4],
+    /// GS, FS, ES, DS.
+    pub segments: [u32; 4],
     edi: u32,
     esi: u32,
     ebp: u32,
@@ -46,12 +52,40 @@ pub struct Ureg {
     ebx: u32,
     edx: u32,
     ecx: u32,
-    eax: u32,
-    trap: u32,
+    /// Number of a system call, and its result.
+    pub eax: u32,
+    /// Vector.
+    pub trap: u32,
     ecode: u32,
-    eip: u32,
-    cs: u32,
-    eflags: u32,
+    /// Where it goes on.
+    pub eip: u32,
+    /// Code segment; its low bits tell the ring.
+    pub cs: u32,
+    /// Flags.
+    pub eflags: u32,
+}
+
+/// What is on the stack when a process in ring 3 was interrupted: the processor switched stacks, and
+/// says from where.
+#[repr(C)]
+#[derive(Clone, Debug, Default)]
+pub struct UserUreg {
+    /// As in any trap.
+    pub ureg: Ureg,
+    /// The process's stack pointer.
+    pub esp: u32,
+    /// The process's stack segment.
+    pub ss: u32,
+}
+
+impl Ureg {
+    /// The whole frame, if it was ring 3 that was interrupted.
+    fn user(&mut self) -> Option<&mut UserUreg> {
+        const RING: u32 = 3;
+        // SAFETY: the processor pushed two more words before what `Ureg` is made of; the caller's
+        // borrow is handed on.
+        (self.cs & RING == RING).then(|| unsafe { &mut *(&raw mut *self).cast::<UserUreg>() })
+    }
 }
 
 global_asm!(
@@ -94,6 +128,7 @@ alltraps:
     pushl %esp
     call trap
     addl $4, %esp
+trapret:
     popl %gs
     popl %fs
     popl %es
@@ -106,7 +141,18 @@ alltraps:
     options(att_syntax)
 );
 
+global_asm!(
+    r#"
+    .text
+    .global enter_user
+enter_user:
+    mov esp, [esp + 4]
+    jmp trapret
+"#
+);
+
 unsafe extern "C" {
+    fn enter_user(frame: *const UserUreg) -> !;
     static vectors: [[u8; 16]; 256];
 }
 
@@ -119,6 +165,8 @@ static IDT: Idt = Idt(UnsafeCell::new([0; 256]));
 
 const GATE_INTERRUPT: u64 = 0x8E00;
 const GATE_TASK: u64 = 0x8500;
+/// The gate may be used by ring 3.
+const GATE_USER: u64 = 0x6000;
 
 /// Fills the IDT. CPU 0, once.
 pub fn init() {
@@ -130,7 +178,7 @@ pub fn init() {
         let handler = unsafe { &raw const vectors[vector] } as u64;
         handler & 0xFFFF
             | u64::from(Selector::KE.0) << 16
-            | GATE_INTERRUPT << 32
+            | (GATE_INTERRUPT | if vector == SYSCALL as usize { GATE_USER } else { 0 }) << 32
             | (handler >> 16) << 48
     };
     // SAFETY: no other CPU runs yet, and this one's interrupts are off.
@@ -150,9 +198,20 @@ fn cr2() -> usize {
     unsafe { x86::controlregs::cr2() }
 }
 
-/// Every trap and interrupt, interrupts off.
+/// Starts the process that calls in ring 3. Nothing of its kernel stack is needed any more.
+pub fn go_to_ring_3(frame: &UserUreg) -> ! {
+    crate::spl::splhi();
+    // SAFETY: the frame is complete, and lies on this process's kernel stack.
+    unsafe { enter_user(frame) }
+}
+
+/// Every trap and interrupt, interrupts off on entry and return.
 #[unsafe(no_mangle)]
 extern "C" fn trap(ureg: &mut Ureg) {
+    if let Some(frame) = ureg.user() {
+        user_trap(frame);
+        return;
+    }
     match ureg.trap {
         NMI => panic::nmi(),
         PAGE_FAULT => page_fault(ureg),
@@ -165,6 +224,23 @@ extern "C" fn trap(ureg: &mut Ureg) {
     }
 }
 
+/// Whatever a process in ring 3 did is its own affair; what the machine does to it is not.
+fn user_trap(frame: &mut UserUreg) {
+    let ureg = &frame.ureg;
+    match ureg.trap {
+        NMI => panic::nmi(),
+        MACHINE_CHECK => die(ureg, 0, EXCEPTION_NAMES[MACHINE_CHECK as usize]),
+        PAGE_FAULT => {
+            let (va, write) = (cr2(), ureg.ecode & WRITE != 0);
+            user::faulted(frame, va, write);
+        }
+        SYSCALL => user::syscall(frame),
+        trap if trap < EXCEPTIONS => user::exception(frame, EXCEPTION_NAMES[trap as usize]),
+        trap => interrupt(trap as u8, ureg),
+    }
+    user::leaving();
+}
+
 fn page_fault(ureg: &mut Ureg) {
     // Read before anything else can fault.
     let va = cr2();
@@ -172,7 +248,11 @@ fn page_fault(ureg: &mut Ureg) {
     if ureg.ecode & PRESENT == 0 && mmu::vmapsync(va) {
         return;
     }
-    if let Some(landing) = probe::landing(ureg.eip) {
+    // The kernel reaches for a process's memory on its behalf, with interrupts on as they were.
+    if user::copying(ureg.eip) && user::resolve(va, ureg.ecode & WRITE != 0) {
+        return;
+    }
+    if let Some(landing) = probe::landing(ureg.eip).or_else(|| user::landing(ureg.eip)) {
         ureg.eip = landing;
         return;
     }
