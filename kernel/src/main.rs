@@ -13,7 +13,7 @@
 //! | [`trap`], [`spl`], [`lock`], [`probe`], [`mod@panic`] | interrupts and faults |
 //! | [`proc`], [`sched`] | processes |
 //! | [`arch_impl`], [`mmu`], [`ran`], [`variant`] | mmu386 on this machine |
-//! | [`serial`], [`report`] | what people and the harness read |
+//! | [`serial`], [`report`], [`events`] | what people and the harness read |
 //! | [`pci`], [`oracle`], [`tests`] | devices, and what is tried on them |
 //! | [`book`], [`still`], [`audit`] | the truth, and audits with the world stopped |
 //!
@@ -21,7 +21,7 @@
 //!
 //! `tests=all` runs every test that the variant can end, a prefix those whose names begin so, `none`
 //! none; `bench=1` measures afterwards. `rounds=`, `seed=` and `samples=` are numbers. Test names
-//! begin with the hazard that they are about, where they are about one. `hang`, `panic`, `fault`,
+//! begin with the hazard that they are about, where they are about one. `hang`, `panic`, `deaf`, `fault`,
 //! `overflow`, `triplefault` and `lostcpu` end badly on purpose.
 //!
 //! # Addresses
@@ -41,6 +41,7 @@ pub mod boot;
 pub mod clock;
 pub mod cmdline;
 pub mod cpu;
+pub mod events;
 pub mod frames;
 pub mod heap;
 pub mod layout;

@@ -8,6 +8,7 @@ use mmu386::arch::Owned;
 use mmu386::gdt::Selector;
 use x86::dtables::{DescriptorTablePointer, lidt};
 
+use crate::events::{self, Kind};
 use crate::mach::m;
 use crate::panic::{self, Regs};
 use crate::segment::DFSEL;
@@ -75,6 +76,7 @@ vectors:
 
 // FS and GS may hold what the process that was interrupted has in descriptors of its own; in the next
 // process they mean something else, or nothing.
+// What was interrupted is a frame of its own, so that backtraces go through it.
 // AT&T syntax, because the other one takes a push of a segment register for 16 bits.
 global_asm!(
     r#"
@@ -91,9 +93,13 @@ alltraps:
     movl %eax, %fs
     movl %eax, %gs
     cld
-    pushl %esp
+    movl %esp, %eax
+    pushl {eip}(%eax)
+    pushl %ebp
+    movl %esp, %ebp
+    pushl %eax
     call trap
-    addl $4, %esp
+    addl $12, %esp
     popl %gs
     popl %fs
     popl %es
@@ -103,6 +109,7 @@ alltraps:
     iretl
 "#,
     kdsel = const Selector::KD.0,
+    eip = const core::mem::offset_of!(Ureg, eip),
     options(att_syntax)
 );
 
@@ -154,7 +161,7 @@ fn cr2() -> usize {
 #[unsafe(no_mangle)]
 extern "C" fn trap(ureg: &mut Ureg) {
     match ureg.trap {
-        NMI => panic::nmi(),
+        NMI => panic::nmi(&regs(ureg, cr2())),
         PAGE_FAULT => page_fault(ureg),
         SEGMENT_NOT_PRESENT | PROTECTION => match probe::landing(ureg.eip) {
             Some(landing) => ureg.eip = landing,
@@ -168,6 +175,7 @@ extern "C" fn trap(ureg: &mut Ureg) {
 fn page_fault(ureg: &mut Ureg) {
     // Read before anything else can fault.
     let va = cr2();
+    events::record(Kind::Fault, va as u32, ureg.eip);
     const PRESENT: u32 = 1;
     if ureg.ecode & PRESENT == 0 && mmu::vmapsync(va) {
         return;
@@ -180,6 +188,9 @@ fn page_fault(ureg: &mut Ureg) {
 }
 
 fn interrupt(vector: u8, ureg: &Ureg) {
+    if vector != VECTOR_TIMER {
+        events::record(Kind::Interrupt, u32::from(vector), ureg.eip);
+    }
     match vector {
         VECTOR_TIMER => {
             mmu::clock_tick();
@@ -211,40 +222,36 @@ fn interrupt(vector: u8, ureg: &Ureg) {
     }
 }
 
-fn die(ureg: &Ureg, va: usize, what: &str) -> ! {
-    let regs = Regs {
+/// What the trap interrupted; in the kernel it pushed no stack pointer.
+fn regs(ureg: &Ureg, cr2: usize) -> Regs {
+    Regs {
         eip: ureg.eip,
         esp: &raw const *ureg as u32 + size_of::<Ureg>() as u32,
-        cr2: va as u32,
         ebp: ureg.ebp,
-    };
-    panic::die(
-        &regs,
-        format_args!(
-            "{what}: trap {} error {:#x} eflags {:#x} \
-             eax {:#x} ebx {:#x} ecx {:#x} edx {:#x} esi {:#x} edi {:#x}",
-            ureg.trap,
-            ureg.ecode,
-            ureg.eflags,
-            ureg.eax,
-            ureg.ebx,
-            ureg.ecx,
-            ureg.edx,
-            ureg.esi,
-            ureg.edi
-        ),
-    )
+        eflags: ureg.eflags,
+        general: [ureg.eax, ureg.ebx, ureg.ecx, ureg.edx, ureg.esi, ureg.edi],
+        cs: ureg.cs,
+        cr2: cr2 as u32,
+    }
+}
+
+fn die(ureg: &Ureg, va: usize, what: &str) -> ! {
+    if ureg.trap != PAGE_FAULT {
+        events::record(Kind::Exception, ureg.trap, ureg.eip);
+    }
+    let what = format_args!("{what}: trap {} error {:#x}", ureg.trap, ureg.ecode);
+    panic::die(&regs(ureg, va), what)
 }
 
 /// The double fault's task: on its own stack, with the CPU's own directory.
 pub extern "C" fn double_fault() -> ! {
     // The task switch saved the faulting state in this CPU's segment (Intel SDM vol. 3, figure 7-2).
     const EIP: usize = 8;
-    const ESP: usize = 14;
-    const EBP: usize = 15;
     let tss = &segment::descriptors().tss;
-    let [eip, esp, ebp] = [EIP, ESP, EBP].map(|word| tss[word].get());
-    let regs = Regs { eip, esp, cr2: cr2() as u32, ebp };
+    let saved: [u32; 12] = core::array::from_fn(|word| tss[EIP + word].get());
+    let [eip, eflags, eax, ecx, edx, ebx, esp, ebp, esi, edi, _es, cs] = saved;
+    let general = [eax, ebx, ecx, edx, esi, edi];
+    let regs = Regs { eip, esp, ebp, eflags, general, cs, cr2: cr2() as u32 };
     let why =
         if crate::paging::is_stack_guard(cr2()) { "kernel stack overflow" } else { "double fault" };
     panic::die(&regs, format_args!("{why}"))

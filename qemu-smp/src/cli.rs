@@ -206,7 +206,7 @@ pub struct BootArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     pub deadline: u64,
     /// Which of the kernel's tests: all, the beginning of a name, or one that has to fail: hang,
-    /// panic, fault, overflow, triplefault, lostcpu.
+    /// panic, deaf, fault, overflow, triplefault, lostcpu.
     #[arg(long, default_value = "all", value_parser = word)]
     pub tests: String,
     /// How many rounds of each test.

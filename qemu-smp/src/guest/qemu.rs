@@ -87,7 +87,9 @@ impl Qemu {
         qemu.args(["-object", "memory-backend-ram,id=shm,size=16M,share=on"]);
         qemu.args(["-device", "ivshmem-plain,memdev=shm"]);
         qemu.args(["-device", &format!("isa-debug-exit,iobase={:#x},iosize=1", exit::PORT)]);
-        qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"]);
+        qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
+        // A guest that resets itself stays as it was, to be looked at.
+        qemu.args(["-action", "reboot=shutdown,shutdown=pause"]);
         match boot.accel.resolve() {
             Accel::Kvm => qemu.args(["-accel", "kvm", "-cpu", "host"]),
             Accel::Auto | Accel::Tcg => qemu.args(["-accel", "tcg,thread=multi"]),

@@ -1,16 +1,20 @@
 //! One boot, from the command line to the report.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::qemu::{self, Accel, Qemu};
-use super::{Outcome, Report, Symbols, Transcript, qmp};
+use super::qmp::Qmp;
+use super::{Outcome, Report, Symbols, Transcript, autopsy};
 use crate::paths::Paths;
-use crate::process::{Ended, Lines, Running, interrupted, read_lines};
+use crate::process::{Ended, Lines, QUEUE, Running, interrupted, read_lines};
+
+/// Longest line of the guest's that is taken whole, in bytes.
+const LONGEST: u64 = 64 << 10;
 
 /// What is to be booted, and how.
 #[derive(Debug, Clone)]
@@ -76,14 +80,14 @@ pub fn boot(paths: &Paths, boot: &Boot, elf: &Path, mut look: impl FnMut(&str)) 
     let begun = Instant::now();
     let mut running = Running::start(command)?;
     let (out, err) = running.take_output();
-    let (sender, lines) = mpsc::channel();
+    let (sender, lines) = mpsc::sync_channel(QUEUE);
     let readers = Lines::from([
-        out.map(|pipe| read_lines(pipe, sender.clone(), Heard::Serial)),
-        err.map(|pipe| read_lines(pipe, sender, Heard::Complaint)),
+        out.map(|pipe| read_lines(pipe, LONGEST, sender.clone(), Heard::Serial)),
+        err.map(|pipe| read_lines(pipe, LONGEST, sender, Heard::Complaint)),
     ]);
     let (mut said, mut complaints) = (Transcript::default(), Vec::new());
     let mut drain = || {
-        for heard in lines.try_iter() {
+        for heard in lines.try_iter().take(QUEUE) {
             match heard {
                 Heard::Serial(line) => {
                     look(&line);
@@ -93,23 +97,30 @@ pub fn boot(paths: &Paths, boot: &Boot, elf: &Path, mut look: impl FnMut(&str)) 
             }
         }
     };
+    let symbols = Symbols::read(elf);
+    let mut control = Control::new(socket);
     let mut ended = running.wait(begun + boot.deadline, || {
         drain();
-        false
+        control.is_shut_down()
     })?;
     if interrupted() {
         // A terminal may have interrupted QEMU as well, which then leaves as after a reset.
         ended = Ended::Interrupted;
     }
-    let registers = (ended == Ended::Deadline)
-        .then(|| qmp::registers(&socket).map_err(|error| format!("{error:#}")));
+    let autopsy = matches!(ended, Ended::Deadline | Ended::Asked).then(|| {
+        let told = control
+            .connected()
+            .and_then(|qmp| autopsy::examine(qmp, &symbols, room.path().to_owned()));
+        told.map_err(|error| format!("{error:#}"))
+    });
     running.stop();
-    readers.join()?;
-    drain();
+    readers.join(&mut drain)?;
 
     let mut outcome =
         Outcome::judge(&said, ended, boot.deadline.as_secs(), &boot.variant, boot.smp);
-    outcome.was_it_really_a_reset(&complaints);
+    if matches!(ended, Ended::Exited(_)) {
+        outcome.was_it_really_a_reset(&complaints);
+    }
     let report = Report {
         boot: boot.clone(),
         command: command_line,
@@ -117,10 +128,51 @@ pub fn boot(paths: &Paths, boot: &Boot, elf: &Path, mut look: impl FnMut(&str)) 
         outcome,
         said,
         complaints,
-        registers,
+        autopsy,
     };
-    keep_log(paths, &report, &Symbols::read(elf))?;
+    keep_log(paths, &report, &symbols)?;
     Ok(report)
+}
+
+/// The control socket, which QEMU makes in its own time.
+enum Control {
+    Awaited(PathBuf),
+    Open(Qmp),
+    Refused(String),
+}
+
+impl Control {
+    fn new(socket: PathBuf) -> Self {
+        Self::Awaited(socket)
+    }
+
+    fn connect(&mut self) {
+        if let Self::Awaited(socket) = self
+            && socket.exists()
+        {
+            *self = match Qmp::connect(socket) {
+                Ok(qmp) => Self::Open(qmp),
+                Err(error) => Self::Refused(format!("{error:#}")),
+            };
+        }
+    }
+
+    fn is_shut_down(&mut self) -> bool {
+        self.connect();
+        match self {
+            Self::Open(qmp) => qmp.is_shut_down(),
+            Self::Awaited(_) | Self::Refused(_) => false,
+        }
+    }
+
+    fn connected(&mut self) -> Result<&mut Qmp> {
+        self.connect();
+        match self {
+            Self::Open(qmp) => Ok(qmp),
+            Self::Awaited(_) => bail!("QEMU made no control socket"),
+            Self::Refused(why) => bail!("{why}"),
+        }
+    }
 }
 
 /// A line, and the pipe that it came through.
