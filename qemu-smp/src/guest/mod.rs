@@ -13,7 +13,7 @@ mod symbols;
 pub use autopsy::Autopsy;
 pub use crash::{Cpu, Process, Source};
 pub use outcome::{Outcome, Problem};
-pub use qemu::{Accel, MAX_CPUS, Qemu};
+pub use qemu::{Accel, MAX_CPUS, Qemu, words};
 pub use report::{Report, nanoseconds};
 pub use run::{Boot, boot};
 pub use serial::{Bench, Finding, Panic, TestResult, Transcript};

@@ -22,6 +22,8 @@ pub struct Report {
     pub time: Duration,
     /// The judgement.
     pub outcome: Outcome,
+    /// Of every line on the serial port.
+    pub digest: String,
     /// What the kernel said.
     pub said: Transcript,
     /// What QEMU wrote to its standard error.
@@ -85,6 +87,9 @@ impl Report {
                 nanoseconds(bench.max_ns)
             );
         }
+        if self.boot.icount.is_some() {
+            let _ = writeln!(text, "  digest of all that the kernel said: {}", self.digest);
+        }
         if !self.outcome.passed() {
             self.evidence(symbols, &mut text);
         }
@@ -133,6 +138,14 @@ impl Report {
             }
         }
         let _ = writeln!(text, "  command: {}", self.command);
+        let _ = match self.boot.icount {
+            Some(_) => writeln!(text, "  the same again: {}", self.boot.again()),
+            None => writeln!(
+                text,
+                "  again, in an order that the host chooses (--icount 2 makes one that comes back): {}",
+                self.boot.again()
+            ),
+        };
     }
 
     /// For programs.
@@ -147,6 +160,9 @@ impl Report {
             "smp": self.boot.smp,
             "accel": self.boot.accel.resolve().name(),
             "append": self.boot.append(),
+            "icount": self.boot.icount,
+            "digest": self.digest,
+            "again": self.boot.again(),
             "passed": self.outcome.passed(),
             "summary": self.outcome.summary(),
             "problems": self.outcome.problems,

@@ -1,11 +1,13 @@
 //! One boot, from the command line to the report.
 
 use std::fs;
+use std::hash::Hasher;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::qemu::{self, Accel, Qemu};
 use super::qmp::Qmp;
@@ -15,6 +17,9 @@ use crate::process::{Ended, Lines, QUEUE, Running, interrupted, read_lines};
 
 /// Longest line of the guest's that is taken whole, in bytes.
 const LONGEST: u64 = 64 << 10;
+
+/// The kernel's seed where none is given.
+const KERNEL_SEED: u32 = 1;
 
 /// What is to be booted, and how.
 #[derive(Debug, Clone)]
@@ -35,6 +40,13 @@ pub struct Boot {
     pub seed: Option<u32>,
     /// Whether to measure vunmap.
     pub bench: bool,
+    /// QEMU counts instructions, 2 to this power of nanoseconds each, and lets its CPUs take turns by
+    /// that clock: the run follows from this and the seed.
+    pub icount: Option<u32>,
+    /// Boot from this CD image, not the kernel's file; its command line is its own.
+    pub iso: Option<PathBuf>,
+    /// Wait for a debugger at this socket, which is to be made.
+    pub gdb: Option<PathBuf>,
     /// Further arguments for QEMU.
     pub extra: Vec<String>,
 }
@@ -51,6 +63,9 @@ impl Boot {
             rounds: None,
             seed: None,
             bench: false,
+            icount: None,
+            iso: None,
+            gdb: None,
             extra: Vec::new(),
         }
     }
@@ -61,6 +76,25 @@ impl Boot {
         words.extend(self.rounds.map(|rounds| format!("rounds={rounds}")));
         words.extend(self.seed.map(|seed| format!("seed={seed}")));
         words.extend(self.bench.then(|| "bench=1".to_owned()));
+        words.join(" ")
+    }
+
+    /// The command that runs the same again; with `icount` to the last event.
+    pub fn again(&self) -> String {
+        let seed = self.seed.unwrap_or(KERNEL_SEED);
+        let mut words = vec![format!(
+            "cargo smp boot --smp {} --variant {} --tests {} --seed {seed}",
+            self.smp, self.variant, self.tests
+        )];
+        words.extend(self.rounds.map(|rounds| format!("--rounds {rounds}")));
+        words.extend(self.bench.then(|| "--bench".to_owned()));
+        words.extend(self.icount.map(|shift| format!("--icount {shift}")));
+        words.extend((self.accel == Accel::Kvm).then(|| "--accel kvm".to_owned()));
+        words.extend(self.iso.is_some().then(|| "--iso".to_owned()));
+        words.push(format!("--deadline {}", self.deadline.as_secs()));
+        if !self.extra.is_empty() {
+            words.push(format!("-- {}", qemu::words(self.extra.iter().map(AsRef::as_ref))));
+        }
         words.join(" ")
     }
 }
@@ -86,11 +120,14 @@ pub fn boot(paths: &Paths, boot: &Boot, elf: &Path, mut look: impl FnMut(&str)) 
         err.map(|pipe| read_lines(pipe, LONGEST, sender, Heard::Complaint)),
     ]);
     let (mut said, mut complaints) = (Transcript::default(), Vec::new());
+    let mut digest = SipHasher13::new();
     let mut drain = || {
         for heard in lines.try_iter().take(QUEUE) {
             match heard {
                 Heard::Serial(line) => {
                     look(&line);
+                    digest.write(line.as_bytes());
+                    digest.write(b"\n");
                     said.feed(&line);
                 }
                 Heard::Complaint(line) => complaints.push(line),
@@ -126,6 +163,7 @@ pub fn boot(paths: &Paths, boot: &Boot, elf: &Path, mut look: impl FnMut(&str)) 
         command: command_line,
         time: begun.elapsed(),
         outcome,
+        digest: format!("{:032x}", digest.finish128().as_u128()),
         said,
         complaints,
         autopsy,
