@@ -17,8 +17,9 @@ use crate::user::flushpg;
 
 /// Maps `page`, writable, for the current process; returns its address.
 ///
-/// Callable at any level, from a process, also by an interrupt handler once the process has its
-/// first kmap. The first turns interrupts on and may sleep, and wake on another CPU.
+/// Callable at any level, from a process, but not by an interrupt handler: it may come between
+/// [`kunmap`]'s clearing of a slot and its flush, take that slot, and see the old page there. The
+/// first turns interrupts on and may sleep, and wake on another CPU.
 ///
 /// # Errors
 /// [`KmapError::Full`] if there is no slot, where mmu.c panics.

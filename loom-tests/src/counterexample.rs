@@ -27,6 +27,8 @@ pub enum Op {
     Kick(usize),
     /// A clock tick was taken.
     Tick,
+    /// A device's interrupt was taken.
+    Device,
     /// A shootdown IPI was taken.
     Ipi,
     /// The TLB filled.
@@ -143,6 +145,7 @@ fn describe(step: usize, cpu: usize, op: Op) -> Step {
         Op::Cr3(pa) => ("cr3", "CR3".into(), hex(pa), "drops the TLB".into()),
         Op::Invlpg(va) => ("invlpg", hex(va), String::new(), "drops one page".into()),
         Op::Kick(n) => ("ipi", format!("cpu {n}"), String::new(), "asks it to flush".into()),
+        Op::Device => ("device", String::new(), String::new(), "device interrupt".into()),
         Op::Tick => ("tick", String::new(), String::new(), "clock interrupt".into()),
         Op::Ipi => ("irq", String::new(), String::new(), "shootdown interrupt".into()),
         Op::Fill(Translation { va, pa, .. }) => {
@@ -160,7 +163,7 @@ fn describe(step: usize, cpu: usize, op: Op) -> Step {
 
 /// A row for people: the verdict with its bounds, and the counterexample as a timeline with a column
 /// per CPU.
-pub fn text(row: &crate::run::Row) -> String {
+pub fn text(row: &crate::verdict::Row) -> String {
     use std::fmt::Write;
     let mut out = String::new();
     let bound = match row.preemption_bound {

@@ -7,7 +7,8 @@
 //! | [`oracle`] | who may see which frame through which address |
 //! | [`counterexample`] | the steps of an execution that broke a property, as data |
 //! | [`models`] | what the CPUs do, and what is expected of each variant |
-//! | [`run`] | exploring one model, and its verdict |
+//! | [`run`] | exploring one model until there is a verdict |
+//! | [`verdict`] | what came of it, and whether that is as expected |
 //!
 //! MODEL.md gives the rules of the machine by number.
 #![forbid(unsafe_code)]
@@ -18,3 +19,4 @@ pub mod machine;
 pub mod models;
 pub mod oracle;
 pub mod run;
+pub mod verdict;

@@ -1,4 +1,4 @@
-//! Exploring one model, and its verdict.
+//! Exploring one model until there is a verdict.
 //!
 //! A process explores one model on one variant in one mode, because a broken property ends it on
 //! the spot: unwinding through the engine's threads would lose the counterexample.
@@ -9,70 +9,15 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use mmu386::function::Function;
-use serde::Serialize;
 
 use crate::counterexample::Counterexample;
 use crate::engine::explorer::{self, Found, Limits};
 use crate::engine::loom::learnt;
 use crate::engine::{self, Mode};
 use crate::machine::{self, Fault};
-use crate::models::{self, Break, Expected, Model};
+use crate::models::{self, Expected, Model};
 use crate::oracle::Property;
-
-/// What came of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// All executions within the bounds keep the property.
-    Holds,
-    /// Some execution breaks it.
-    Broken,
-    /// The run was ended before all executions were explored.
-    Cut,
-    /// The engine could not say.
-    Inconclusive,
-}
-
-/// A run and its verdict, for programs.
-#[derive(Debug, Clone, Serialize)]
-pub struct Row {
-    /// Names the run among all runs.
-    pub id: String,
-    /// Property at stake, or the one that broke.
-    pub property: String,
-    /// Ledger entry, or "-".
-    pub hazard: String,
-    /// Variant of mmu386.
-    pub variant: String,
-    /// Engine.
-    pub engine: &'static str,
-    /// Version of the engine.
-    pub engine_version: &'static str,
-    /// What loads and stores are.
-    pub mode: Mode,
-    /// Model.
-    pub model: String,
-    /// CPUs.
-    pub cpus: usize,
-    /// Most preemptions per execution; none if unlimited.
-    pub preemption_bound: Option<usize>,
-    /// Whether every interleaving of the model was explored. Never so as written: loom drops some.
-    pub exhaustive: bool,
-    /// Executions explored.
-    pub executions: u64,
-    /// States, if the engine tells them apart.
-    pub states: Option<u64>,
-    /// Wall-clock time.
-    pub seconds: f64,
-    /// Verdict.
-    pub verdict: Verdict,
-    /// What it should be: "holds", "broken", "either", or "broken as ..." if it broke otherwise.
-    pub expected: String,
-    /// Why the engine could not say, or how the run was cut.
-    pub note: Option<String>,
-    /// The execution that broke the property.
-    pub counterexample: Option<Counterexample>,
-}
+use crate::verdict::{Row, Verdict, as_expected, name};
 
 /// What to run and how.
 #[derive(Debug, Clone)]
@@ -294,7 +239,8 @@ fn panicked(info: &std::panic::PanicHookInfo<'_>) {
     if text.contains("Causality violation") || text.starts_with("race: ") {
         broken(Property::P2, "two CPUs touch what only one may own, and nothing orders them");
     }
-    if text.starts_with("cpu") {
+    // Paths are from the top of the tree: this one is mmu386's.
+    if text.starts_with("cpu") || place.starts_with("src/") {
         broken(Property::E2, &text);
     }
     finish(Verdict::Inconclusive, None, None, Some(format!("{text} ({place})")))
@@ -314,47 +260,6 @@ impl Run {
     fn id(&self) -> String {
         let Options { variant, mode, .. } = &self.options;
         format!("{}/{variant}/{}", self.model.name, name(*mode))
-    }
-}
-
-/// The name of a mode or defect, as the command line has it.
-pub fn name(value: impl clap::ValueEnum) -> String {
-    value.to_possible_value().expect("no value is hidden").get_name().to_string()
-}
-
-/// Whether a break that shows in mode `wanted` must show in this one.
-pub fn claims(mode: Mode, wanted: Mode) -> bool {
-    match mode {
-        Mode::Tso => true,
-        Mode::Sc => matches!(wanted, Mode::Rmw | Mode::Sc),
-        Mode::Rmw | Mode::AsWritten => mode == wanted,
-    }
-}
-
-fn as_expected(
-    run: &Run,
-    verdict: Verdict,
-    property: Option<Property>,
-    summary: &str,
-) -> (bool, String) {
-    match (run.expected, verdict) {
-        (Expected::Holds, _) => (verdict == Verdict::Holds, "holds".into()),
-        (Expected::Either, _) => {
-            (matches!(verdict, Verdict::Holds | Verdict::Broken), "either".into())
-        }
-        // As written, loom misses executions and invents others: a finding counts in RMW mode, unless
-        // that one cannot show it.
-        (Expected::Broken(Break { mode, .. }), _) if !claims(run.options.mode, mode) => {
-            (verdict != Verdict::Cut, "either".into())
-        }
-        (Expected::Broken(wanted), Verdict::Broken) => {
-            if wanted.is(property, summary) {
-                (true, "broken".into())
-            } else {
-                (false, format!("broken as {}: {}", wanted.property.id(), wanted.sign))
-            }
-        }
-        (Expected::Broken(_), _) => (false, "broken".into()),
     }
 }
 
@@ -383,7 +288,7 @@ fn finish(
     let bound = run.bound.load(Relaxed);
     let (states, executions) = run.so_far();
     let summary = counterexample.as_ref().map_or("", |c| &c.summary);
-    let (good, expected) = as_expected(run, verdict, property, summary);
+    let (good, expected) = as_expected(run.expected, run.options.mode, verdict, property, summary);
     let row = Row {
         id: run.id(),
         property: property.unwrap_or(run.model.property).id().into(),

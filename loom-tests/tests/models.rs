@@ -8,7 +8,7 @@ use std::process::Command;
 use libtest_mimic::{Arguments, Failed, Trial};
 use loom_tests::engine::Mode;
 use loom_tests::models::{self, Model};
-use loom_tests::run::{claims, name};
+use loom_tests::verdict::{claims, name};
 
 /// Far above what any model takes; a run that is cut is a failure.
 const DEADLINE: &str = "600";

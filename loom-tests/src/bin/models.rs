@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use loom_tests::engine::Mode;
 use loom_tests::models::{self, Mutant};
 use loom_tests::run::{self, Options};
+use loom_tests::verdict::claims;
 use mmu386::function::Function;
 use serde_json::json;
 
@@ -117,12 +118,7 @@ fn main() {
 
 fn list(json: bool) {
     let killed_in = |model: &models::Model, mode: Mode| -> Vec<String> {
-        model
-            .mutants
-            .iter()
-            .filter(|m| run::claims(mode, m.sign().mode))
-            .map(Mutant::name)
-            .collect()
+        model.mutants.iter().filter(|m| claims(mode, m.sign().mode)).map(Mutant::name).collect()
     };
     let found = |found: Option<models::Break>| if found.is_some() { "broken" } else { "holds" };
     if json {

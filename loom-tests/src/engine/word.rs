@@ -30,6 +30,8 @@ pub enum Access {
     Store,
     /// A LOCKed operation.
     Locked,
+    /// What a walker does with an entry, for which no CPU's own stores are in the way.
+    Walk,
 }
 
 enum Engine {
@@ -148,6 +150,14 @@ impl Word {
             Engine::Explorer(state) => {
                 explorer::locked(self, state, |old| old);
             }
+        }
+    }
+
+    /// Under the explorer: a walker changes the word in one step with its look at it, if `new` says so.
+    /// The thread that runs does not know.
+    pub fn walk(&self, new: impl FnOnce(u32) -> u32) {
+        if let Engine::Explorer(state) = &self.0.engine {
+            explorer::walk(self, state, new);
         }
     }
 

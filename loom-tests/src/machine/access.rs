@@ -30,7 +30,7 @@ impl<V: Variant> Cpu<V> {
             }
             // The fault handler runs with interrupts off.
             let level = self.splhi();
-            let mended = vmapsync(self, va);
+            let mended = self.keeps_level("vmapsync", || vmapsync(self, va));
             self.splx(level);
             self.returned();
             if !mended {
@@ -71,7 +71,7 @@ impl<V: Variant> Cpu<V> {
     /// vmap, with the ledger told what came of it.
     pub fn vmap(&self, pa: u32, size: u32) -> Result<u32, VmapError> {
         self.machine.ledger().common_mut().mapping(pa, size);
-        let va = match vmap::vmap(self, pa, size) {
+        let va = match self.keeps_level("vmap", || vmap::vmap(self, pa, size)) {
             Ok(va) => va,
             Err(error) => {
                 self.machine.ledger().common_mut().refused(pa, size);
@@ -103,7 +103,7 @@ impl<V: Variant> Cpu<V> {
     /// reach the old memory.
     pub fn vunmap(&self, va: u32, size: u32) -> Result<(), VunmapError> {
         let unmapping = self.machine.ledger().common_mut().unmapping(va, size);
-        let result = vmap::vunmap(self, va, size);
+        let result = self.keeps_level("vunmap", || vmap::vunmap(self, va, size));
         if result.is_err() {
             self.machine.ledger().common_mut().kept(unmapping);
             return result;
@@ -121,7 +121,7 @@ impl<V: Variant> Cpu<V> {
     /// memory type.
     pub fn patwc(&self, va: u32, size: u32) {
         let combining = self.machine.ledger().combining(va, size);
-        let done = patwc::patwc(self, va, size);
+        let done = self.keeps_level("patwc", || patwc::patwc(self, va, size));
         assert_eq!(done, self.machine.can(Feature::Pat), "patwc needs a page attribute table");
         explorer::step(false);
         self.machine.ledger().combined(combining, done);
@@ -133,7 +133,7 @@ impl<V: Variant> Cpu<V> {
     /// with interrupts off.
     pub fn fault(&self, va: u32) {
         let level = self.splhi();
-        vmapsync(self, va);
+        self.keeps_level("vmapsync", || vmapsync(self, va));
         self.splx(level);
         self.returned();
     }

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use mmu386::arch::{Arch, Feature, Owned, Spl, WordName};
-use mmu386::entry::{Entry, PTEGLOBAL, PTESIZE};
 use mmu386::event::Event;
 use mmu386::gdt::{Descriptors, Selector};
 use mmu386::layout::{BY2PG, Frame, Geometry};
@@ -15,11 +14,10 @@ use mmu386::patwc::IA32_PAT;
 use mmu386::state::{Mach, Page, Proc, System};
 use mmu386::variant::Variant;
 
-use super::frames::{PAGES, TEXT, mach_page, private_of};
+use super::frames::{PAGES, TEXT};
 use super::{Fault, GEOMETRY, Machine, POOL};
 use crate::counterexample::Op;
 use crate::engine::{self, Access, Choice, OwnedCell, Sharing, Word, explorer, fence};
-use crate::oracle::{self, Property};
 use crate::run;
 
 /// A thread of control on the CPU that it runs on at the moment.
@@ -38,6 +36,9 @@ pub struct Cpu<V: Variant> {
     /// The process is preempted at one of the points where the coin is polled.
     pub(super) preempt: Choice,
     pub(super) preempted: Cell<bool>,
+    /// A device's interrupt arrives at one of the points where the coin is polled.
+    pub(super) device: Choice,
+    pub(super) handler: RefCell<Option<Handler<V>>>,
     pub(super) in_interrupt: Cell<bool>,
     /// The word that comes next was translated just now: no interrupt fits in between.
     pub(super) arrived: Cell<bool>,
@@ -49,6 +50,9 @@ pub struct Cpu<V: Variant> {
     pub(super) recording: RefCell<Option<Recording>>,
     pub(super) _variant: PhantomData<V>,
 }
+
+/// What a device's driver does when that interrupts, with interrupts off.
+pub(super) type Handler<V> = Box<dyn FnOnce(&Cpu<V>)>;
 
 /// What a clock tick has done.
 #[derive(Default)]
@@ -68,6 +72,8 @@ impl<V: Variant> Cpu<V> {
             wakes: Choice::new(0),
             preempt: Choice::new(0),
             preempted: Cell::new(false),
+            device: Choice::new(0),
+            handler: RefCell::new(None),
             in_interrupt: Cell::new(false),
             arrived: Cell::new(false),
             idle_tick: RefCell::new(Vec::new()),
@@ -98,43 +104,6 @@ impl<V: Variant> Cpu<V> {
         self.machine.log.push(self.id(), op);
     }
 
-    /// MACHADDR is read through the loaded page directory \[M6\]; it must show this CPU's page.
-    fn expect_own_mach(&self) {
-        let id = self.id();
-        let memory = &self.machine.memory;
-        let pde = Entry(memory.entry(self.getcr3(), GEOMETRY.kzero).now());
-        let private = private_of(pde.frame()).filter(|_| pde.table());
-        let whose = match private {
-            Some(n) if n != id => format!("that of cpu {n}"),
-            Some(_) => {
-                let pte = Entry(memory.entry(pde.frame(), GEOMETRY.ptx(GEOMETRY.mach)).now());
-                if pte.valid() && pte.frame() == mach_page(id) {
-                    return;
-                }
-                format!("what entry {:#x} shows", pte.0)
-            }
-            None => format!("what entry {:#x} names", pde.0),
-        };
-        {
-            oracle::broken(Property::U2, &format!("cpu {id} takes {whose} for its own Mach"));
-        }
-    }
-
-    /// A bit that the processor does not know would be ignored, or reserved: a defect of the code.
-    fn expect_known_bits(&self, word: &Word) {
-        let WordName::Entry(..) = word.name() else { return };
-        let entry = Entry(word.now());
-        for (bit, feature) in [(PTESIZE, Feature::Pse), (PTEGLOBAL, Feature::Pge)] {
-            let known = self.has(feature) || (bit == PTESIZE && self.has(Feature::Pat));
-            assert!(
-                known || !entry.valid() || entry.0 & bit == 0,
-                "cpu{}: entry {:#x} has a bit that the processor does not know",
-                self.id(),
-                entry.0
-            );
-        }
-    }
-
     /// A store was made, which is in memory already if there is an old value.
     fn stored(&self, word: &Word, old: Option<u32>) {
         self.does_something();
@@ -154,10 +123,13 @@ impl<V: Variant> Cpu<V> {
     /// The TLB is flushed here, in the order of the explorer.
     fn flushes(&self) {
         self.does_something();
-        fence();
         if engine::explored() {
             explorer::step(true);
+            while self.point() {}
+        } else {
+            self.point();
         }
+        fence();
     }
 }
 
@@ -174,6 +146,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn load(&self, word: &Word) -> u32 {
+        self.walkers_come_first(word);
         self.before_access(word, Access::Load);
         let value = word.load();
         self.note(Op::Load(word.name(), value));
@@ -202,6 +175,7 @@ impl<V: Variant> Arch for Cpu<V> {
 
     fn swap(&self, word: &Word, value: u32) -> u32 {
         let faulty = self.faulty(Fault::SwapNotLocked);
+        self.walkers_come_first(word);
         self.before_access(word, if faulty { Access::Load } else { Access::Locked });
         if faulty {
             let old = word.load();
@@ -240,7 +214,10 @@ impl<V: Variant> Arch for Cpu<V> {
             return self.kept.get();
         }
         self.expect_own_mach();
-        self.id()
+        let id = self.id();
+        // With interrupts on, the number may be another one before it is used.
+        self.point();
+        id
     }
 
     fn mach(&self, n: usize) -> &Mach<Self> {
@@ -261,6 +238,8 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn page(&self, frame: Frame) -> &Page<Self> {
+        // What names the page was read before; with interrupts on, it may name another one now.
+        self.point();
         &self.machine.pages[frame.number() - PAGES]
     }
 
@@ -370,6 +349,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn sched(&self, seen: &[(&Word, u32)]) {
+        self.expect_to_sleep("sched");
         self.give_way(seen);
     }
 
@@ -378,6 +358,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn newpage(&self) -> Frame {
+        self.expect_to_sleep("newpage");
         self.sleep_and_wake(false);
         self.machine.palloc.pass();
         let page = self.machine.memory.page();

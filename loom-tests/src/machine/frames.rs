@@ -6,6 +6,8 @@ use super::GEOMETRY;
 
 /// The kernel's code, in the part of the window that page tables show.
 pub const TEXT: std::ops::Range<usize> = 6..8;
+/// The page table of the second entry of KZERO, which shows the frames behind the kernel's code.
+const SECOND: usize = 5;
 const MACH_PDBS: usize = 8;
 const PRIVATE: usize = 12;
 const MACHS: usize = 16;
@@ -33,6 +35,11 @@ pub fn private_table(n: usize) -> Frame {
     frame(PRIVATE + n)
 }
 
+/// The page table of the second entry of KZERO, the same on all CPUs.
+pub fn second_table() -> Frame {
+    frame(SECOND)
+}
+
 /// The page that shows at MACHADDR on CPU `n`.
 pub fn mach_page(n: usize) -> Frame {
     frame(MACHS + n)
@@ -51,6 +58,7 @@ pub fn is_page(frame: Frame) -> bool {
 /// What a frame is for, as a person would say it.
 pub fn role_of(frame: Frame) -> Option<String> {
     match frame.number() {
+        SECOND => Some("second table of KZERO".into()),
         MACH_PDBS => Some("master pdb".into()),
         n @ MACH_PDBS..PRIVATE => Some(format!("cpu {} pdb", n - MACH_PDBS)),
         n @ PRIVATE..MACHS => Some(format!("private table of cpu {}", n - PRIVATE)),

@@ -7,7 +7,7 @@ use mmu386::pagerefs::Holder;
 use mmu386::state::DEAD;
 use mmu386::variant::Variant;
 
-use super::frames::{FRAMES, PAGES, TEXT, frame, mach_page, mach_pdb, private_table};
+use super::frames::{FRAMES, PAGES, TEXT, frame, mach_page, mach_pdb, private_table, second_table};
 use super::{Cpu, GEOMETRY, Machine, Registers, Translation};
 use crate::engine::{Word, explorer};
 
@@ -185,7 +185,7 @@ impl<V: Variant> Machine<V> {
     /// itself taken out.
     fn skeleton(&self, n: usize) -> Vec<u32> {
         let private = (0..GEOMETRY.entries()).map(|index| self.peek(private_table(n), index));
-        let own = [GEOMETRY.kmap, GEOMETRY.vpt, GEOMETRY.kzero];
+        let own = [GEOMETRY.kmap, GEOMETRY.vpt, GEOMETRY.kzero, GEOMETRY.kzero + 1];
         let own = own.into_iter().map(|index| self.peek(mach_pdb(n), index));
         private.chain(own).collect()
     }
@@ -253,8 +253,12 @@ impl<V: Variant> Cpu<V> {
             let write = if TEXT.contains(&index) { 0 } else { PTEWRITE };
             shown.pa() | write | bits
         });
-        let own =
-            [0, mach_pdb(n).pa() | PTEWRITE | PTEVALID, private_table(n).pa() | PTEWRITE | bits];
+        let own = [
+            0,
+            mach_pdb(n).pa() | PTEWRITE | PTEVALID,
+            private_table(n).pa() | PTEWRITE | bits,
+            second_table().pa() | PTEWRITE | bits,
+        ];
         self.machine.skeleton(n).into_iter().eq(private.chain(own))
     }
 

@@ -19,7 +19,8 @@ impl<V: Variant> Cpu<V> {
     pub(super) fn before_access(&self, word: &Word, access: Access) {
         let arrived = self.arrived.replace(false);
         loop {
-            let matters = word.request(access) || self.may_be_preempted();
+            let matters =
+                word.request(access) || self.may_be_preempted() || self.device_may_interrupt();
             if arrived || !matters || !self.point() || !engine::explored() {
                 return;
             }
@@ -49,6 +50,9 @@ impl<V: Variant> Cpu<V> {
                 self.sleep_and_wake(false);
             }
         }
+        if self.device_may_interrupt() && self.device.poll() > 0 {
+            self.take_device();
+        }
         false
     }
 
@@ -67,7 +71,16 @@ impl<V: Variant> Cpu<V> {
             explorer::observe(("preempted", self.id()));
             return true;
         }
+        if self.device_may_interrupt() && explorer::choose(2) == 1 {
+            self.take_device();
+            explorer::observe(("handled", self.id()));
+            return true;
+        }
         false
+    }
+
+    fn device_may_interrupt(&self) -> bool {
+        self.handler.borrow().is_some()
     }
 
     fn may_be_preempted(&self) -> bool {
@@ -92,7 +105,7 @@ impl<V: Variant> Cpu<V> {
     }
 
     /// The scheduler's tick asks, with interrupts off.
-    fn may_preempt(&self) -> bool {
+    pub(super) fn may_preempt(&self) -> bool {
         self.machine.cpu(self.id()).lo = false;
         let may = lock::may_preempt(self);
         self.machine.cpu(self.id()).lo = true;
@@ -118,11 +131,23 @@ impl<V: Variant> Cpu<V> {
         self.recording.take().unwrap_or_default()
     }
 
+    /// A device interrupts, once, and its driver handles it \[M8\].
+    fn take_device(&self) {
+        if let Some(handler) = self.handler.take() {
+            self.note(Op::Device);
+            self.handle(|| handler(self));
+        }
+    }
+
     fn interrupt(&self) {
+        self.handle(|| shootdown::interrupt(self));
+    }
+
+    fn handle(&self, handler: impl FnOnce()) {
         let interrupted = explorer::interrupted();
         self.in_interrupt.set(true);
         self.machine.cpu(self.id()).lo = false;
-        shootdown::interrupt(self);
+        self.keeps_level("an interrupt handler", handler);
         self.machine.cpu(self.id()).lo = true;
         self.in_interrupt.set(false);
         explorer::resumed(interrupted);

@@ -4,8 +4,8 @@ use mmu386::arch::WordName;
 use mmu386::entry::{Entry, PTEWRITE};
 use mmu386::variant::Variant;
 
-use super::Machine;
-use crate::engine::Word;
+use super::{Cpu, Machine};
+use crate::engine::{Word, explorer};
 
 /// The processor has walked through the entry (Intel SDM vol. 3, 4.8).
 const ACCESSED: u32 = 1 << 5;
@@ -20,6 +20,9 @@ pub enum Marks {
     /// As soon as the entry is in memory, if some CPU can walk to it then: before its own CPU can
     /// look at it again.
     AtOnce,
+    /// At any moment while some CPU can walk to the entry, or never. A mark matters to the code when it
+    /// looks: whether one has come since the last look is the explorer's choice. Loom has no such choice.
+    AnyTime,
 }
 
 /// An entry without the bits that walkers set.
@@ -33,14 +36,40 @@ impl<V: Variant> Machine<V> {
     ///
     /// A directory entry is the VPT's page table entry, too, so it may get dirty.
     pub(super) fn marked(&self, word: &Word, value: u32) -> u32 {
-        let WordName::Entry(table, _) = word.name() else { return value };
-        let walked = |n| self.walks_through(n, table).is_some();
-        if self.config.marks == Marks::Never
-            || !Entry(value).valid()
-            || !(0..self.config.cpus).any(walked)
-        {
+        if self.config.marks != Marks::AtOnce || !Entry(value).valid() || !self.is_walked(word) {
             return value;
         }
-        value | ACCESSED | if value & PTEWRITE != 0 { DIRTY } else { 0 }
+        value | ACCESSED | dirty(value)
+    }
+
+    /// Whether some CPU can walk to the word now.
+    fn is_walked(&self, word: &Word) -> bool {
+        let WordName::Entry(table, _) = word.name() else { return false };
+        (0..self.config.cpus).any(|n| self.walks_through(n, table).is_some())
+    }
+}
+
+/// The bit that a write through an entry sets, if it lets anyone write.
+fn dirty(value: u32) -> u32 {
+    if value & PTEWRITE != 0 { DIRTY } else { 0 }
+}
+
+impl<V: Variant> Cpu<V> {
+    /// The code is about to look at a word. Walkers may have marked it by now.
+    pub(super) fn walkers_come_first(&self, word: &Word) {
+        if self.machine.config.marks != Marks::AnyTime
+            || !matches!(word.name(), WordName::Entry(..))
+        {
+            return;
+        }
+        word.walk(|value| {
+            if !Entry(value).valid() || !self.machine.is_walked(word) {
+                return value;
+            }
+            // Who writes through an entry walks through it, too.
+            let mut marked = vec![value, value | ACCESSED, value | ACCESSED | dirty(value)];
+            marked.dedup();
+            marked[explorer::choose(marked.len())]
+        });
     }
 }

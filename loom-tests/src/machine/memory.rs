@@ -10,6 +10,7 @@ use mmu386::layout::Frame;
 
 use super::frames::{
     FRAMES, HIGH, PAGES, TABLES, TEXT, device, frame, mach_page, mach_pdb, private_table,
+    second_table,
 };
 use super::{GEOMETRY, Pages};
 use crate::engine::{Sharing, Word};
@@ -48,6 +49,11 @@ impl Memory {
             free: Mutex::new(free),
             leftover: if garbage { device(7) | PTEUSER | PTEVALID } else { 0 },
         };
+        let all_global = if global && ready > 0 { PTEGLOBAL } else { 0 };
+        memory.fill(second_table(), |index| {
+            let shown = frame(GEOMETRY.entries() + index);
+            (shown.pa() | all_global | PTEWRITE | PTEVALID, Sharing::Owned)
+        });
         for n in 0..cpus {
             let global = if global && n < ready { PTEGLOBAL } else { 0 };
             memory.directory(n, n < ready, global);
@@ -63,6 +69,8 @@ impl Memory {
         self.fill(mach_pdb(n), |index| {
             let value = if index == GEOMETRY.kzero {
                 private_table(n).pa() | global | PTEWRITE | PTEVALID
+            } else if index > GEOMETRY.kzero {
+                second_table().pa() | global | PTEWRITE | PTEVALID
             } else if index == GEOMETRY.vpt && ready {
                 mach_pdb(n).pa() | PTEWRITE | PTEVALID
             } else {

@@ -5,6 +5,7 @@
 mod access;
 mod cpu;
 mod digest;
+mod expect;
 mod frames;
 mod inspect;
 mod interrupts;
@@ -25,7 +26,7 @@ pub use tlb::Translation;
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 
 use mmu386::arch::{Arch, Feature, WordName};
@@ -313,6 +314,11 @@ impl<V: Variant> Machine<V> {
             cpu.spllo();
         }
         Booted { machine, _witness: witness }
+    }
+
+    /// Set-up is over.
+    fn is_running(&self) -> bool {
+        self.running.load(Relaxed)
     }
 
     fn cpu(&self, n: usize) -> MutexGuard<'_, CpuState> {

@@ -45,7 +45,7 @@ impl<V: Variant> Cpu<V> {
         // What a tick found in the process says nothing of the idle CPU.
         self.idle_tick.borrow_mut().clear();
         machine.cpu(cpu).lo = false;
-        mmuleave(self, IDLE_STACK);
+        self.keeps_level("mmuleave", || mmuleave(self, IDLE_STACK));
         let mut cpu = machine.cpu(cpu);
         cpu.up = None;
         cpu.lo = true;
@@ -76,7 +76,7 @@ impl<V: Variant> Cpu<V> {
             cpu.up = Some(up);
             cpu.lo = false;
         }
-        mmuenter(self, &machine.procs[up]);
+        self.keeps_level("mmuenter", || mmuenter(self, &machine.procs[up]));
         machine.cpu(to).lo = lo;
     }
 
@@ -93,6 +93,15 @@ impl<V: Variant> Cpu<V> {
         }
         self.vacate();
         self.enter(up, lo);
+    }
+
+    /// The clock wants the CPU for somebody else now, and gets it if it may. Returns whether it did.
+    pub fn give_up(&self) -> bool {
+        let may = self.may_preempt();
+        if may {
+            self.sleep_and_wake(false);
+        }
+        may
     }
 
     /// Gives the CPU away; comes back when one of the words may have changed.

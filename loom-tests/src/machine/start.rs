@@ -7,6 +7,7 @@ use mmu386::arch::Arch;
 use mmu386::switch::mmuenter;
 use mmu386::variant::Variant;
 
+use super::cpu::Handler;
 use super::{Booted, Cpu, Machine};
 use crate::engine::loom::learnt;
 use crate::engine::{self, Choice, explorer, loom, spawn};
@@ -33,6 +34,7 @@ pub struct Script<V: Variant> {
     ready: Option<usize>,
     /// Stands for all CPUs that processes leave.
     idles: bool,
+    handler: Option<Handler<V>>,
     body: Option<Body<V>>,
 }
 
@@ -46,13 +48,14 @@ impl<V: Variant> Script<V> {
             preempts: 0,
             ready: None,
             idles: false,
+            handler: None,
             body: Some(Box::new(body)),
         }
     }
 
     /// Does nothing on `cpu` but take interrupts.
     pub fn rest(cpu: usize) -> Self {
-        Self { cpu, ticks: 0, wakes: 0, preempts: 0, ready: None, idles: false, body: None }
+        Self { body: None, ..Self::new(cpu, |_| ()) }
     }
 
     /// Takes interrupts on every CPU that nobody runs on at the time.
@@ -87,6 +90,12 @@ impl<V: Variant> Script<V> {
     /// The process may be preempted at any one point where interrupts are on, unless it holds locks.
     pub fn preempted(mut self) -> Self {
         self.preempts = 1;
+        self
+    }
+
+    /// A device may interrupt at any one point where interrupts are on; its driver does this then.
+    pub fn interrupted(mut self, handler: impl FnOnce(&Cpu<V>) + 'static) -> Self {
+        self.handler = Some(Box::new(handler));
         self
     }
 
@@ -146,7 +155,10 @@ impl<V: Variant> Booted<V> {
             cpu.tick = Choice::new(script.ticks);
             cpu.wakes = Choice::new(script.wakes);
             cpu.preempt = Choice::new(script.preempts);
-            choices.extend([cpu.tick.clone(), cpu.wakes.clone(), cpu.preempt.clone()]);
+            cpu.device = Choice::new(usize::from(script.handler.is_some()));
+            cpu.handler.replace(script.handler);
+            let coins = [&cpu.tick, &cpu.wakes, &cpu.preempt, &cpu.device];
+            choices.extend(coins.map(Clone::clone));
             let witness = self.witness();
             spawn(move || {
                 explorer::runs_on(cpu.id());
@@ -181,7 +193,11 @@ impl<V: Variant> Booted<V> {
 fn follow<V: Variant>(cpu: &Cpu<V>, body: Option<Body<V>>) {
     let machine: &Rc<Machine<V>> = &cpu.machine;
     if let Some(body) = body {
+        let before = cpu.takes_interrupts();
         body(cpu);
+        if before && !cpu.gone.get() {
+            cpu.expect_level(before, "what the script calls");
+        }
         machine.busy.fetch_add(u32::MAX);
         if cpu.gone.get() {
             return;

@@ -1,8 +1,10 @@
 //! Addresses of the kernel: the window, TMPADDR, KMAP and the VPT.
 
+use mmu386::entry::Entry;
 use mmu386::layout::{BY2PG, BY2WD, Frame};
 use mmu386::variant::Variant;
 
+use super::frames::second_table;
 use super::tlb::page_of;
 use super::{Cpu, GEOMETRY};
 use crate::engine::Word;
@@ -16,12 +18,23 @@ impl<V: Variant> Cpu<V> {
         let page = page_of(va);
         if page >= GEOMETRY.kzero_base() && page != GEOMETRY.tmpaddr() {
             let pa = page - GEOMETRY.kzero_base();
-            assert!(pa < GEOMETRY.window, "cpu{}: page fault at {va:#x}", self.id());
+            let shown = pa < GEOMETRY.window && self.shows_window(page);
+            assert!(shown, "cpu{}: page fault at {va:#x}", self.id());
             return self.machine.memory.entry(Frame::containing(pa), index);
         }
         self.point();
         self.arrived.set(true);
         self.machine.memory.entry(self.shown_at(page), index)
+    }
+
+    /// Whether the loaded directory has what it should where it has an entry for a page of the window
+    /// at all.
+    fn shows_window(&self, page: u32) -> bool {
+        let beyond = page - GEOMETRY.kzero_base() >= 2 * GEOMETRY.large_page();
+        let second = GEOMETRY.pdx(page) > GEOMETRY.kzero;
+        let cr3 = self.machine.cpu(self.id()).cr3;
+        let pde = || Entry(self.machine.memory.entry(cr3, GEOMETRY.pdx(page)).now());
+        beyond || !second || (pde().table() && pde().frame() == second_table())
     }
 
     /// The frame that a page of addresses shows. What the tables say now is what the TLB must say.

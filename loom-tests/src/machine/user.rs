@@ -6,12 +6,13 @@ use auditor::Access;
 use mmu386::arch::WordName::Entry as Name;
 use mmu386::arch::{Arch, Owned};
 use mmu386::entry::{Entry, PTEUSER, PTEVALID, PTEWRITE};
-use mmu386::error::{KmapError, PutmmuError};
+use mmu386::error::{KmapError, Mismatch, PutmmuError};
 use mmu386::kmap;
 use mmu386::layout::{BY2PG, Frame};
+use mmu386::pool;
 use mmu386::state::DEAD;
-use mmu386::switch::mmuleave;
-use mmu386::user::{fault_begins, mmurelease, putmmu};
+use mmu386::switch::{self, mmuleave};
+use mmu386::user::{checkmmu, fault_begins, mmurelease, putmmu};
 use mmu386::variant::Variant;
 
 use super::frames::is_page;
@@ -26,7 +27,7 @@ impl<V: Variant> Cpu<V> {
         let up = self.up().expect("a process faults").index;
         self.machine.ledger().common_mut().may_show(up, va, pa, Access::Write);
         let ticket = fault_begins(self);
-        putmmu(self, va, pa | PTEWRITE, ticket)
+        self.keeps_level("putmmu", || putmmu(self, va, pa | PTEWRITE, ticket))
     }
 
     /// Accesses a user address as a program would. Returns whether something was there.
@@ -60,7 +61,7 @@ impl<V: Variant> Cpu<V> {
 
     /// kmap, with the ledger told.
     pub fn kmap(&self, page: Frame) -> Result<u32, KmapError> {
-        let va = kmap::kmap(self, page)?;
+        let va = self.keeps_level("kmap", || kmap::kmap(self, page))?;
         let up = self.up().expect("a process maps").index;
         if self.machine.ledger().common_mut().kmapped(up, va, page.pa()).is_some() {
             oracle::broken(
@@ -73,9 +74,24 @@ impl<V: Variant> Cpu<V> {
 
     /// kunmap, with the ledger told.
     pub fn kunmap(&self, va: u32) {
-        kmap::kunmap(self, va);
+        self.keeps_level("kunmap", || kmap::kunmap(self, va));
         let up = self.up().expect("a process unmaps").index;
         self.machine.ledger().common_mut().kunmapped(up, va);
+    }
+
+    /// The process gets a page directory, if it has none.
+    pub fn upallocpdb(&self) {
+        self.keeps_level("upallocpdb", || pool::upallocpdb(self));
+    }
+
+    /// flushmmu.
+    pub fn flushmmu(&self) {
+        self.keeps_level("flushmmu", || switch::flushmmu(self));
+    }
+
+    /// checkmmu.
+    pub fn checkmmu(&self, va: u32, pa: u32) -> Result<(), Mismatch> {
+        self.keeps_level("checkmmu", || checkmmu(self, va, pa))
     }
 
     /// The process needs its CPU no more, and lives on.

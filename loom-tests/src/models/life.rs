@@ -5,7 +5,7 @@ use mmu386::error::KmapError;
 use mmu386::gdt::{LDTSEG, Ldt, PROCSEG0, Segdesc, Selector};
 use mmu386::shootdown::procflushmmu;
 use mmu386::switch::flushmmu;
-use mmu386::user::{checkfault, checkmmu};
+use mmu386::user::checkfault;
 use mmu386::variant::Variant;
 
 use super::boot::OLD;
@@ -235,8 +235,11 @@ fn user_mapping_life<V: Variant>() {
     machine.run_process(0);
     machine.start(vec![
         Script::new(0, |cpu| {
+            if cpu.checkmmu(0, device(0)).is_err() {
+                broken(U1, "checkmmu found a page of a process that has no page directory");
+            }
             show_user(cpu, 0);
-            flushmmu(cpu);
+            cpu.flushmmu();
             show_user(cpu, 0);
             // Another page in its place: the old one is the process's no more.
             show_user(cpu, 1);
@@ -249,7 +252,7 @@ fn user_mapping_life<V: Variant>() {
 /// Maps a page of device `n` at user address 0, and has it checked.
 pub(super) fn show_user<V: Variant>(cpu: &Cpu<V>, n: u32) {
     cpu.map_user(0, device(n)).expect("nobody flushes");
-    if checkmmu(cpu, 0, device(n)).is_err() || checkmmu(cpu, 0, device(n + 1)).is_ok() {
+    if cpu.checkmmu(0, device(n)).is_err() || cpu.checkmmu(0, device(n + 1)).is_ok() {
         broken(U1, "checkmmu is mistaken");
     }
 }

@@ -12,6 +12,7 @@ use super::{Break, Model, Mutant, for_variant};
 use crate::engine::OwnedCell;
 use crate::machine::{Booted, Config, Cpu, Fault, Machine, Script, Wait};
 use crate::oracle::Property::{L1, P2};
+use crate::oracle::broken;
 
 const KEPT_OUT: Break =
     Break::new(L1, "for a driver's lock of cpu 0 to leave").or(P2, "nothing orders them");
@@ -55,6 +56,31 @@ pub(super) fn models() -> Vec<Model> {
             mutants: &[Mutant::On(Fault::NlocksIgnored, KEPT_OUT)],
             bounds: [None, None],
             body: for_variant!(lock_holder_keeps_its_cpu),
+        },
+        Model {
+            name: "holder-of-two-locks-keeps-its-cpu",
+            property: L1,
+            hazard: "-",
+            cpus: 1,
+            about: "The same where the process holds another lock for a while, and releases its last lock with \
+                    interrupts off.",
+            seed: None,
+            upstream: None,
+            mutants: &[Mutant::On(Fault::NlocksIgnored, KEPT_OUT)],
+            bounds: [None, None],
+            body: for_variant!(holder_of_two_locks_keeps_its_cpu),
+        },
+        Model {
+            name: "ilock-in-a-handler",
+            property: L1,
+            hazard: "-",
+            cpus: 1,
+            about: "A process takes a lock that turns interrupts off, and so does an interrupt handler.",
+            seed: None,
+            upstream: None,
+            mutants: &[Mutant::On(Fault::SplhiIgnored, KEPT_OUT)],
+            bounds: [None, None],
+            body: for_variant!(ilock_in_a_handler),
         },
         Model {
             name: "unmap-while-holding-a-plain-lock",
@@ -108,6 +134,9 @@ fn two_lockers<V: Variant>() {
             drop(held);
             if let Some(_held) = mine.lock.try_lock(cpu) {
                 mine.change();
+            }
+            if !cpu.give_up() {
+                broken(L1, "a process that holds no lock keeps its CPU to itself");
             }
         })
         .ticking(),
@@ -165,6 +194,44 @@ fn lock_holder_keeps_its_cpu<V: Variant>() {
             cpu.splx(level);
             cpu.finish();
         }),
+    ]);
+}
+
+fn holder_of_two_locks_keeps_its_cpu<V: Variant>() {
+    let machine = two_processes::<V>(1);
+    machine.make_ready(1);
+    let [mine, brief] = [Guarded::<V>::new(), Guarded::<V>::new()];
+    let theirs = mine.clone();
+    machine.start(vec![
+        Script::new(0, move |cpu| {
+            let held = mine.lock.lock(cpu);
+            drop(brief.lock.lock(cpu));
+            mine.change();
+            let level = cpu.splhi();
+            drop(held);
+            cpu.splx(level);
+            cpu.finish();
+        })
+        .preempted(),
+        Script::ready(1, move |cpu| {
+            let level = cpu.splhi();
+            drop(theirs.lock.lock(cpu));
+            cpu.splx(level);
+            cpu.finish();
+        }),
+    ]);
+}
+
+fn ilock_in_a_handler<V: Variant>() {
+    let machine = two_processes::<V>(1);
+    let mine = Guarded::<V>::new();
+    let theirs = mine.clone();
+    let change = |guarded: &Guarded<V>, cpu: &Cpu<V>| {
+        let _held = guarded.lock.ilock(cpu);
+        guarded.change();
+    };
+    machine.start(vec![
+        Script::new(0, move |cpu| change(&mine, cpu)).interrupted(move |cpu| change(&theirs, cpu)),
     ]);
 }
 

@@ -10,9 +10,16 @@ use super::life::{GARBAGE, REPLACED, show_user};
 use super::pagerefs;
 use super::sizes::{REUSED_OR_COPY, range_in_use};
 use super::vmap::{COPY, REUSED};
-use super::{Model, Mutant, for_variant};
+use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Config, Fault, GEOMETRY, Machine, Marks, Script, device};
 use crate::oracle::Property::{U1, V2};
+
+// As the others find them.
+const EITHER: Break = REUSED_OR_COPY.explored();
+const EXPLORED_REUSED: Break = REUSED.explored();
+const EXPLORED_COPY: Break = COPY.explored();
+const EXPLORED_GARBAGE: Break = GARBAGE.explored();
+const EXPLORED_REPLACED: Break = REPLACED.explored();
 
 pub(super) fn models() -> Vec<Model> {
     vec![
@@ -42,11 +49,49 @@ pub(super) fn models() -> Vec<Model> {
             bounds: [None, None],
             body: for_variant!(marked_user_entries),
         },
+        Model {
+            name: "device-entries-marked-at-any-time",
+            property: V2,
+            hazard: "A3",
+            cpus: 2,
+            about: "As marked-device-entries; whether walkers have marked an entry is open whenever it is read.",
+            seed: Some(EITHER),
+            upstream: Some(EITHER),
+            mutants: &[
+                Mutant::Without("a3", EXPLORED_REUSED),
+                Mutant::Without("a1", EXPLORED_COPY),
+            ],
+            bounds: [Some(0), Some(0)],
+            body: for_variant!(device_entries_marked_at_any_time),
+        },
+        Model {
+            name: "user-entries-marked-at-any-time",
+            property: U1,
+            hazard: "C4",
+            cpus: 1,
+            about: "As marked-user-entries; whether walkers have marked an entry is open whenever it is read.",
+            seed: Some(EXPLORED_GARBAGE),
+            upstream: Some(EXPLORED_GARBAGE),
+            mutants: &[
+                Mutant::Without("c4", EXPLORED_GARBAGE),
+                Mutant::On(Fault::InvlpgKeepsTlb, EXPLORED_REPLACED),
+            ],
+            bounds: [Some(0), Some(0)],
+            body: for_variant!(user_entries_marked_at_any_time),
+        },
     ]
 }
 
 fn marked_device_entries<V: Variant>() {
-    let machine = Machine::<V>::boot(Config { marks: Marks::AtOnce, ..Config::new(2, 2) });
+    device_entries::<V>(Marks::AtOnce);
+}
+
+fn device_entries_marked_at_any_time<V: Variant>() {
+    device_entries::<V>(Marks::AnyTime);
+}
+
+fn device_entries<V: Variant>(marks: Marks) {
+    let machine = Machine::<V>::boot(Config { marks, ..Config::new(2, 2) });
     for n in 0..2 {
         machine.run_process(n);
         upallocpdb(&machine.cpu(n));
@@ -82,6 +127,18 @@ fn marked_user_entries<V: Variant>() {
         cpu.taken_from_user(device(0));
         pagerefs::check(cpu, &cpu.all_pages());
         cpu.give_back(page);
+        cpu.die();
+    })]);
+}
+
+fn user_entries_marked_at_any_time<V: Variant>() {
+    let marks = Marks::AnyTime;
+    let machine = Machine::<V>::boot(Config { spare_c4: false, marks, ..Config::new(1, 1) });
+    machine.run_process(0);
+    machine.start(vec![Script::new(0, |cpu| {
+        show_user(cpu, 0);
+        show_user(cpu, 1);
+        cpu.taken_from_user(device(0));
         cpu.die();
     })]);
 }

@@ -21,7 +21,7 @@ use serde::Serialize;
 use crate::engine::Mode;
 use crate::machine::Fault;
 use crate::oracle::Property;
-use crate::run::name;
+use crate::verdict::name;
 
 /// How the break that a model is expected to find shows: the property, and a part of the summary
 /// that tells this hazard from others.
@@ -105,12 +105,14 @@ pub struct Model {
 }
 
 /// Most preemptions under the explorer where it cannot do without a limit.
-const TOO_MANY_STATES: &[(&str, usize)] = &[("shared-segment", 1)];
+const TOO_MANY_STATES: &[(&str, usize)] =
+    &[("shared-segment", 1), ("device-entries-marked-at-any-time", 1)];
 /// What the explorer does in the full set alone: too many states even without preemptions.
 const LOOM_ALONE: &[&str] =
     &["process-life", "process-life-above-the-window", "pool-migration", "three-unmappers"];
-/// What loom cannot show: it does not know L2.
-const EXPLORER_ALONE: &[&str] = &["starvation"];
+/// What loom cannot show: it does not know L2, and has no choices at a load.
+const EXPLORER_ALONE: &[&str] =
+    &["starvation", "device-entries-marked-at-any-time", "user-entries-marked-at-any-time"];
 
 impl Model {
     /// Modes in which it is run, but for the full set.

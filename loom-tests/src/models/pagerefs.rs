@@ -49,7 +49,10 @@ pub(super) fn models() -> Vec<Model> {
 
 fn page_references<V: Variant>() {
     let machine = Machine::<V>::boot(Config::new(1, 2));
-    // The first process leaves its page directory in the pool.
+    machine.run_on(0, 1);
+    machine.cpu(0).upallocpdb();
+    machine.cpu(0).stop();
+    // Another process leaves its page directory in the pool.
     machine.run_process(0);
     let first = machine.cpu(0);
     first.map_user(0, device(0)).expect("nobody flushes");

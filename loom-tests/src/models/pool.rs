@@ -1,13 +1,17 @@
 //! Page directories and their pools, with processes that sleep, wake elsewhere and die.
 
+use mmu386::arch::Arch;
 use mmu386::pool::upallocpdb;
 use mmu386::variant::Variant;
 
+use super::vmap::COPY;
 use super::{Break, Model, Mutant, for_variant};
-use crate::machine::{Config, Cpu, Fault, Machine, Script, device};
-use crate::oracle::Property::{P1, P2, U1, U2};
+use crate::machine::{Config, Cpu, Fault, GEOMETRY, Machine, Script, device};
+use crate::oracle::Property::{E2, P1, P2, U1, U2, V1};
 
 const OTHERS: Break = Break::new(U1, "which is not the process's");
+/// Two take the same page directory from the pool.
+const SHARED: Break = Break::new(E2, "subtract with overflow");
 const WRONG_M: Break = Break::new(U2, "its own Mach");
 
 pub(super) fn models() -> Vec<Model> {
@@ -41,6 +45,45 @@ pub(super) fn models() -> Vec<Model> {
             mutants: &[Mutant::On(Fault::MachKept, WRONG_M)],
             bounds: [Some(2), Some(2)],
             body: for_variant!(pool_overflow),
+        },
+        Model {
+            name: "pool-on-one-cpu",
+            property: P2,
+            hazard: "-",
+            cpus: 1,
+            about: "Two processes take a page directory on one CPU, whose pool has one. One may be preempted \
+                    anywhere.",
+            seed: None,
+            upstream: None,
+            mutants: &[Mutant::On(Fault::SplhiIgnored, SHARED)],
+            bounds: [None, None],
+            body: for_variant!(pool_on_one_cpu),
+        },
+        Model {
+            name: "page-directory-by-a-handler",
+            property: P1,
+            hazard: "-",
+            cpus: 1,
+            about: "A process takes a page directory; an interrupt handler gives it the one in the pool at \
+                    any moment.",
+            seed: None,
+            upstream: None,
+            mutants: &[Mutant::On(Fault::SplhiIgnored, SHARED)],
+            bounds: [None, None],
+            body: for_variant!(page_directory_by_a_handler),
+        },
+        Model {
+            name: "large-page-new-directory",
+            property: V1,
+            hazard: "A1",
+            cpus: 2,
+            about: "One CPU unmaps a large page while a process on another takes a page directory, which is a \
+                    copy of one that has used the page.",
+            seed: Some(COPY),
+            upstream: Some(COPY),
+            mutants: &[Mutant::Without("a1", COPY)],
+            bounds: [Some(3), Some(3)],
+            body: for_variant!(large_page_new_directory),
         },
     ]
 }
@@ -77,4 +120,46 @@ fn pool_overflow<V: Variant>() {
         cpu.die();
     };
     machine.start(vec![Script::new(0, life).wandering(2), Script::new(1, life).waking(2)]);
+}
+
+/// A process of one CPU, whose pool has a page directory, and another that waits for the CPU. Neither
+/// has one of its own.
+fn full_pool<V: Variant>() -> crate::machine::Booted<V> {
+    let machine = Machine::<V>::boot(Config::new(1, 3));
+    machine.run_on(0, 2);
+    machine.cpu(0).upallocpdb();
+    machine.cpu(0).die();
+    machine.run_process(0);
+    machine.make_ready(1);
+    machine
+}
+
+fn pool_on_one_cpu<V: Variant>() {
+    let life = |cpu: &Cpu<V>| {
+        cpu.upallocpdb();
+        cpu.finish();
+    };
+    full_pool().start(vec![Script::new(0, life).preempted(), Script::ready(1, life)]);
+}
+
+fn page_directory_by_a_handler<V: Variant>() {
+    full_pool().start(vec![Script::new(0, |cpu: &Cpu<V>| cpu.upallocpdb()).interrupted(|cpu| {
+        // A handler may not sleep.
+        if cpu.m().pdbcnt.peek() > 0 {
+            cpu.upallocpdb();
+        }
+    })]);
+}
+
+fn large_page_new_directory<V: Variant>() {
+    let machine = Machine::<V>::boot(Config::new(2, 2));
+    machine.run_process(0);
+    let size = GEOMETRY.large_page();
+    let va = machine.cpu(0).vmap(device(0), size).expect("VMAP is empty");
+    assert!(machine.cpu(1).touch(va), "the page is mapped");
+    machine.run_process(1);
+    machine.start(vec![
+        Script::new(0, move |cpu| cpu.vunmap(va, size).expect("the range is whole")),
+        Script::new(1, |cpu| cpu.upallocpdb()),
+    ]);
 }

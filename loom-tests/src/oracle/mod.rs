@@ -40,6 +40,8 @@ pub enum Property {
     L1,
     /// Who waits for an answer and could go on is not held back again.
     L2,
+    /// A call leaves interrupts as they were, and nobody sleeps with interrupts off.
+    I1,
     /// Bad input is an error, and changes nothing.
     E1,
     /// The code panics on none of its own invariants.
@@ -66,6 +68,7 @@ impl Property {
             Self::S1 => "S1",
             Self::L1 => "L1",
             Self::L2 => "L2",
+            Self::I1 => "I1",
             Self::E1 => "E1",
             Self::E2 => "E2",
         }

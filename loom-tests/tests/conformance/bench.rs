@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use loom_tests::engine::explorer::outcomes;
-use loom_tests::machine::{Config, Cpu, GEOMETRY, Machine, Script, device};
+use loom_tests::machine::{Config, Cpu, GEOMETRY, Machine, Marks, Script, device};
 use mmu386::arch::Arch;
 use mmu386::entry::{PTEVALID, PTEWRITE};
 use mmu386::layout::{BY2PG, BY2WD, Frame};
@@ -47,6 +47,17 @@ impl At<'_> {
     pub fn page(&self, page: usize) -> String {
         let entry = self.cpu.load(self.cpu.at(self.entry(self.table, page)));
         letter(entry & !(BY2PG - 1)).into()
+    }
+
+    /// Loads an entry of the page table, and tells what walkers have written into it: accessed, dirty.
+    pub fn marks(&self, page: usize) -> &'static str {
+        let entry = self.cpu.load(self.cpu.at(self.entry(self.table, page)));
+        match (entry & 0x20 != 0, entry & 0x40 != 0) {
+            (false, false) => "-",
+            (true, false) => "a",
+            (false, true) => "d",
+            (true, true) => "ad",
+        }
     }
 
     /// Stores this CPU's directory entry for all these pages.
@@ -123,8 +134,19 @@ pub fn seen(
     set_up: fn(&At<'_>),
     bodies: &'static [Body],
 ) -> BTreeSet<String> {
+    seen_with(Marks::Never, tso, interrupts, set_up, bodies)
+}
+
+/// The same, where walkers mark what they walk.
+pub fn seen_with(
+    marks: Marks,
+    tso: bool,
+    interrupts: bool,
+    set_up: fn(&At<'_>),
+    bodies: &'static [Body],
+) -> BTreeSet<String> {
     outcomes(tso, true, move |outcomes| {
-        let machine = Machine::<Fixed>::boot(Config::new(bodies.len(), 1));
+        let machine = Machine::<Fixed>::boot(Config { marks, ..Config::new(bodies.len(), 1) });
         let tables: [u32; 2] =
             std::array::from_fn(|_| machine.cpu(0).xspanalloc().expect("there are two tables"));
         let [table, flag] = tables;

@@ -12,6 +12,7 @@
 mod bench;
 mod differential;
 mod interrupts;
+mod marks;
 mod reference;
 mod shapes;
 mod translation;

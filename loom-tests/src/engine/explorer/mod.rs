@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `search` | rounds, workers, limits, the verdict |
 //! | `scheduler` | what shuttle asks: which thread runs next |
-//! | `execution` | words and owned values, the state's digest |
+//! | `execution` | threads, what they run, the state's digest |
+//! | `words` | accesses to words and owned values |
 //! | `thread` | what a thread is about to do, its store buffer, what it has observed |
 //! | `conflicts` | which accesses are steps of the interleaving |
 //! | `path` | depth-first search by replaying |
@@ -27,15 +28,16 @@ mod scheduler;
 mod search;
 mod seen;
 mod thread;
+mod words;
 
 pub(super) use digest::Digestible;
 pub use execution::Host;
-pub(super) use execution::{
-    CellState, WordState, contended, forwarded, load, locked, owned_read, owned_write, request,
-    store,
-};
 pub use outcomes::{Outcomes, outcomes};
 pub use search::{Found, Limits, Size, progress, search};
+pub(super) use words::{
+    CellState, WordState, contended, forwarded, load, locked, owned_read, owned_write, request,
+    store, walk,
+};
 
 use std::hash::Hash;
 use std::rc::Rc;

@@ -1,0 +1,289 @@
+//! Words and owned values as the running thread accesses them: what it sees, what it stores, and
+//! whether that is a step of the interleaving.
+
+use std::cell::Cell;
+
+use mmu386::arch::WordName;
+
+use super::conflicts::{Accessed, Users};
+use super::digest::{OWNED, key_of};
+use super::execution::{Execution, exploring, switch, with};
+use super::thread::{Buffered, MOST, Pending, Thread};
+use crate::engine::{Access, Sharing, Word};
+
+/// What the explorer keeps of a word.
+pub struct WordState {
+    key: u64,
+    sharing: Sharing,
+    /// Walkers of other CPUs may read it at any time.
+    walked: bool,
+    users: Cell<Option<Users>>,
+    stamps: Stamps,
+}
+
+/// What it keeps of an owned value.
+pub struct CellState {
+    key: u64,
+    now: Cell<u64>,
+    stamps: Stamps,
+}
+
+/// Per thread, its latest read and its latest write, by its count of such accesses.
+#[derive(Default)]
+struct Stamps([Cell<(u32, u32)>; MOST]);
+
+impl Execution {
+    fn users(&self, state: &WordState) -> Users {
+        state.users.get().unwrap_or_else(|| {
+            let users = self.search.applied.of(state.key);
+            state.users.set(Some(users));
+            users
+        })
+    }
+
+    /// Notes an access of the running thread.
+    fn accesses(&self, state: &WordState, writes: bool) -> Users {
+        let users = self.users(state);
+        let thread = self.current;
+        let Thread { phase, in_handler, .. } = self.threads[thread];
+        let accessed = Accessed { thread, phase, in_handler, writes };
+        if !users.includes(accessed) {
+            self.search.note(state.key, accessed);
+        }
+        users
+    }
+
+    /// Whether an access of the running thread is a step of the interleaving.
+    fn contended(&self, state: &WordState, users: &Users, writes: bool) -> bool {
+        let phases = self.threads.iter().map(|thread| thread.phase);
+        // What another thread has stored may have yet to reach memory.
+        let on_its_way = |(n, thread): (usize, &Thread)| {
+            n != self.current && thread.buffer.iter().any(|store| store.key == state.key)
+        };
+        state.sharing == Sharing::Shared
+            && (!self.search.limits.reduce
+                || writes && state.walked
+                || users.contended(self.current, writes, phases)
+                || self.threads.iter().enumerate().any(on_its_way))
+    }
+
+    /// The running thread accesses what belongs to one at a time.
+    fn owns(&mut self, stamps: &Stamps, writes: bool) {
+        let clash = (0..self.threads.len()).any(|n| {
+            let (read, written) = stamps.0[n].get();
+            let latest = if writes { read.max(written) } else { written };
+            n != self.current && latest > self.threads[n].released
+        });
+        if clash {
+            panic!("race: two threads touch what only one may own, and nothing orders them");
+        }
+        let current = self.current;
+        let me = self.me();
+        me.accesses += 1;
+        let now = me.accesses;
+        let (read, written) = stamps.0[current].get();
+        stamps.0[current].set(if writes { (read, now) } else { (now, written) });
+    }
+}
+
+impl WordState {
+    pub(in crate::engine) fn new(name: WordName, value: u32, sharing: Sharing) -> Self {
+        let key = key_of(name);
+        if sharing != Sharing::Hint {
+            with(|x| x.holds(key, None, value.into()));
+        }
+        let walked = matches!(name, WordName::Entry(..));
+        Self { key, sharing, walked, users: Cell::new(None), stamps: Stamps::default() }
+    }
+}
+
+impl Word {
+    /// Tells it from all others.
+    pub(super) fn key(&self) -> u64 {
+        self.explored().map_or(0, |state| state.key)
+    }
+
+    /// The word has a new value in memory. Returns the old one.
+    pub(super) fn write(&self, state: &WordState, value: u32) -> u32 {
+        let old = self.set_now(value);
+        if value == old || state.sharing == Sharing::Hint {
+            return old;
+        }
+        with(|x| x.holds(state.key, Some(old.into()), value.into()));
+        let held_back = exploring(|x| {
+            let anybody = x.threads.iter().any(|thread| thread.held_back(state.key, value));
+            x.host.clone().filter(|_| anybody)
+        });
+        if let Some(host) = held_back.flatten() {
+            host.held_back(self);
+        }
+        old
+    }
+}
+
+impl CellState {
+    pub(in crate::engine) fn new(value: u64) -> Self {
+        let key = with(|x| {
+            x.cells += 1;
+            let key = OWNED | x.cells;
+            x.holds(key, None, value);
+            key
+        });
+        Self { key, now: Cell::new(value), stamps: Stamps::default() }
+    }
+}
+
+pub(in crate::engine) fn owned_read(cell: &CellState, value: u64) {
+    exploring(|x| {
+        x.owns(&cell.stamps, false);
+        x.me().observed.noticed(value);
+    });
+}
+
+pub(in crate::engine) fn owned_write(cell: &CellState, value: u64) {
+    let old = cell.now.replace(value);
+    if old != value {
+        with(|x| x.holds(cell.key, Some(old), value));
+    }
+    exploring(|x| x.owns(&cell.stamps, true));
+}
+
+/// Waits until the running thread may make an access to a word. Returns whether it matters if an
+/// interrupt comes before it.
+pub(in crate::engine) fn request(state: &WordState, access: Access) -> bool {
+    if state.sharing == Sharing::Hint {
+        return false;
+    }
+    let waits = exploring(|x| {
+        let writes = access != Access::Load;
+        let users = x.accesses(state, writes);
+        let contended = x.contended(state, &users, writes);
+        let tso = x.search.tso;
+        let me = x.me();
+        let waits = match access {
+            // Even where the thread has stored to the word: that may reach memory, and be
+            // overwritten, first.
+            Access::Load => contended,
+            // It reaches memory in a step of its own.
+            Access::Store => contended && !tso,
+            Access::Walk => contended,
+            Access::Locked => contended || !me.buffer.is_empty(),
+        };
+        if waits {
+            let drains = access == Access::Locked;
+            me.pending = Pending::Step { what: state.key, drains };
+        } else {
+            me.granted = Some(state.key);
+        }
+        let all = !x.search.limits.reduce;
+        (waits, waits || all || users.handled(writes))
+    });
+    let Some((waits, matters)) = waits else { return false };
+    if waits {
+        switch();
+        exploring(|x| x.me().granted = Some(state.key));
+    }
+    matters
+}
+
+fn requested(state: &WordState, access: Access) {
+    if state.sharing == Sharing::Hint {
+        return;
+    }
+    let granted = exploring(|x| x.me().granted.take() == Some(state.key));
+    if granted == Some(false) {
+        request(state, access);
+        exploring(|x| x.me().granted = None);
+    }
+}
+
+pub(in crate::engine) fn load(word: &Word, state: &WordState) -> u32 {
+    requested(state, Access::Load);
+    let seen = exploring(|x| {
+        if state.sharing == Sharing::Owned {
+            x.owns(&state.stamps, false);
+        }
+        let me = x.me();
+        me.woken = me.woken.filter(|(word, _)| *word != state.key);
+        let value = me.sees(word);
+        if state.sharing != Sharing::Hint {
+            me.observed.looked(state.key, value);
+        }
+        value
+    });
+    seen.unwrap_or_else(|| word.now())
+}
+
+pub(in crate::engine) fn store(word: &Word, state: &WordState, value: u32) -> Option<u32> {
+    requested(state, Access::Store);
+    let buffered = exploring(|x| {
+        match state.sharing {
+            Sharing::Hint => return false,
+            Sharing::Owned => {
+                x.owns(&state.stamps, true);
+                return false;
+            }
+            Sharing::Shared => {}
+        }
+        let users = x.users(state);
+        let contended = x.contended(state, &users, true);
+        let tso = x.search.tso;
+        let me = x.me();
+        // Stores stay in order.
+        let delayed = tso && (contended || !me.buffer.is_empty());
+        me.observed.did((state.key, value));
+        if delayed {
+            let accesses = me.accesses;
+            let (word, key) = (word.clone(), state.key);
+            me.buffer.push_back(Buffered { word, key, value, contended, accesses });
+        } else {
+            me.released = me.accesses;
+        }
+        delayed
+    });
+    (buffered != Some(true)).then(|| word.write(state, value))
+}
+
+pub(in crate::engine) fn locked(
+    word: &Word,
+    state: &WordState,
+    new: impl FnOnce(u32) -> u32,
+) -> u32 {
+    requested(state, Access::Locked);
+    let old = word.now();
+    let value = new(old);
+    exploring(|x| match state.sharing {
+        Sharing::Hint => {}
+        Sharing::Owned => x.owns(&state.stamps, true),
+        Sharing::Shared => {
+            let me = x.me();
+            me.released = me.accesses;
+            if old == value {
+                me.observed.looked(state.key, old);
+            } else {
+                me.observed.did((state.key, old));
+            }
+        }
+    });
+    word.write(state, value);
+    old
+}
+
+/// A walker's look at a word, and what it writes.
+pub(in crate::engine) fn walk(word: &Word, state: &WordState, new: impl FnOnce(u32) -> u32) {
+    requested(state, Access::Walk);
+    let value = new(word.now());
+    word.write(state, value);
+    // The thread has this step behind it.
+    exploring(|x| x.me().observed.did(state.key));
+}
+
+/// What the running thread has stored to a word that has not reached memory.
+pub(in crate::engine) fn forwarded(word: &Word) -> Option<u32> {
+    exploring(|x| x.me().forwarded(word)).flatten()
+}
+
+/// Whether other threads write a word.
+pub(in crate::engine) fn contended(state: &WordState) -> bool {
+    exploring(|x| x.contended(state, &x.users(state), false)).unwrap_or(false)
+}

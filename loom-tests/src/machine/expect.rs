@@ -1,0 +1,78 @@
+//! What the machine expects of whoever uses it, beside what it translates.
+
+use mmu386::arch::{Arch, Feature, WordName};
+use mmu386::entry::{Entry, PTEGLOBAL, PTESIZE};
+use mmu386::variant::Variant;
+
+use super::frames::{mach_page, private_of};
+use super::{Cpu, GEOMETRY};
+use crate::engine::Word;
+use crate::oracle::{self, Property};
+
+impl<V: Variant> Cpu<V> {
+    /// MACHADDR is read through the loaded page directory \[M6\]; it must show this CPU's page.
+    pub(super) fn expect_own_mach(&self) {
+        let id = self.id();
+        let memory = &self.machine.memory;
+        let pde = Entry(memory.entry(self.getcr3(), GEOMETRY.kzero).now());
+        let private = private_of(pde.frame()).filter(|_| pde.table());
+        let whose = match private {
+            Some(n) if n != id => format!("that of cpu {n}"),
+            Some(_) => {
+                let pte = Entry(memory.entry(pde.frame(), GEOMETRY.ptx(GEOMETRY.mach)).now());
+                if pte.valid() && pte.frame() == mach_page(id) {
+                    return;
+                }
+                format!("what entry {:#x} shows", pte.0)
+            }
+            None => format!("what entry {:#x} names", pde.0),
+        };
+        oracle::broken(Property::U2, &format!("cpu {id} takes {whose} for its own Mach"));
+    }
+
+    /// A bit that the processor does not know would be ignored, or reserved: a defect of the code.
+    pub(super) fn expect_known_bits(&self, word: &Word) {
+        let WordName::Entry(..) = word.name() else { return };
+        let entry = Entry(word.now());
+        for (bit, feature) in [(PTESIZE, Feature::Pse), (PTEGLOBAL, Feature::Pge)] {
+            let known = self.has(feature) || (bit == PTESIZE && self.has(Feature::Pat));
+            assert!(
+                known || !entry.valid() || entry.0 & bit == 0,
+                "cpu{}: entry {:#x} has a bit that the processor does not know",
+                self.id(),
+                entry.0
+            );
+        }
+    }
+
+    /// Who gives the CPU away must have interrupts on \[M15\].
+    pub(super) fn expect_to_sleep(&self, who: &str) {
+        if self.machine.is_running() && !self.takes_interrupts() {
+            self.wrong_level(&format!("{who} is called with interrupts off"));
+        }
+    }
+
+    /// Makes a call that leaves interrupts as they are, on whatever CPU it returns \[M15\].
+    pub(super) fn keeps_level<R>(&self, who: &str, call: impl FnOnce() -> R) -> R {
+        let before = self.takes_interrupts();
+        let result = call();
+        self.expect_level(before, who);
+        result
+    }
+
+    /// Interrupts must be as they were before `who` was called.
+    pub(super) fn expect_level(&self, before: bool, who: &str) {
+        if self.takes_interrupts() != before {
+            let [was, is] = if before { ["on", "off"] } else { ["off", "on"] };
+            self.wrong_level(&format!("{who} was called with interrupts {was}, and they are {is}"));
+        }
+    }
+
+    pub(super) fn takes_interrupts(&self) -> bool {
+        self.machine.cpu(self.id()).lo
+    }
+
+    fn wrong_level(&self, what: &str) -> ! {
+        oracle::broken(Property::I1, &format!("on cpu {}, {what}", self.id()))
+    }
+}
