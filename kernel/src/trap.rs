@@ -9,6 +9,7 @@ use mmu386::arch::Owned;
 use mmu386::gdt::Selector;
 use x86::dtables::{DescriptorTablePointer, lidt};
 
+use crate::events::{self, Kind};
 use crate::mach::m;
 use crate::panic::{self, Regs};
 use crate::segment::DFSEL;
@@ -109,6 +110,7 @@ vectors:
 
 // FS and GS may hold what the process that was interrupted has in descriptors of its own; in the next
 // process they mean something else, or nothing.
+// What was interrupted is a frame of its own, so that backtraces go through it.
 // AT&T syntax, because the other one takes a push of a segment register for 16 bits.
 global_asm!(
     r#"
@@ -125,9 +127,13 @@ alltraps:
     movl %eax, %fs
     movl %eax, %gs
     cld
-    pushl %esp
+    movl %esp, %eax
+    pushl {eip}(%eax)
+    pushl %ebp
+    movl %esp, %ebp
+    pushl %eax
     call trap
-    addl $4, %esp
+    addl $12, %esp
 trapret:
     popl %gs
     popl %fs
@@ -138,6 +144,7 @@ trapret:
     iretl
 "#,
     kdsel = const Selector::KD.0,
+    eip = const core::mem::offset_of!(Ureg, eip),
     options(att_syntax)
 );
 
@@ -213,7 +220,7 @@ extern "C" fn trap(ureg: &mut Ureg) {
         return;
     }
     match ureg.trap {
-        NMI => panic::nmi(),
+        NMI => panic::nmi(&regs(ureg, cr2())),
         PAGE_FAULT => page_fault(ureg),
         SEGMENT_NOT_PRESENT | PROTECTION => match probe::landing(ureg.eip) {
             Some(landing) => ureg.eip = landing,
@@ -228,10 +235,11 @@ extern "C" fn trap(ureg: &mut Ureg) {
 fn user_trap(frame: &mut UserUreg) {
     let ureg = &frame.ureg;
     match ureg.trap {
-        NMI => panic::nmi(),
+        NMI => panic::nmi(&regs(ureg, cr2())),
         MACHINE_CHECK => die(ureg, 0, EXCEPTION_NAMES[MACHINE_CHECK as usize]),
         PAGE_FAULT => {
             let (va, write) = (cr2(), ureg.ecode & WRITE != 0);
+            events::record(Kind::Fault, va as u32, ureg.eip);
             user::faulted(frame, va, write);
         }
         SYSCALL => user::syscall(frame),
@@ -244,6 +252,7 @@ fn user_trap(frame: &mut UserUreg) {
 fn page_fault(ureg: &mut Ureg) {
     // Read before anything else can fault.
     let va = cr2();
+    events::record(Kind::Fault, va as u32, ureg.eip);
     const PRESENT: u32 = 1;
     if ureg.ecode & PRESENT == 0 && mmu::vmapsync(va) {
         return;
@@ -260,6 +269,9 @@ fn page_fault(ureg: &mut Ureg) {
 }
 
 fn interrupt(vector: u8, ureg: &Ureg) {
+    if vector != VECTOR_TIMER {
+        events::record(Kind::Interrupt, u32::from(vector), ureg.eip);
+    }
     match vector {
         VECTOR_TIMER => {
             mmu::clock_tick();
@@ -291,40 +303,36 @@ fn interrupt(vector: u8, ureg: &Ureg) {
     }
 }
 
-fn die(ureg: &Ureg, va: usize, what: &str) -> ! {
-    let regs = Regs {
+/// What the trap interrupted; in the kernel it pushed no stack pointer.
+fn regs(ureg: &Ureg, cr2: usize) -> Regs {
+    Regs {
         eip: ureg.eip,
         esp: &raw const *ureg as u32 + size_of::<Ureg>() as u32,
-        cr2: va as u32,
         ebp: ureg.ebp,
-    };
-    panic::die(
-        &regs,
-        format_args!(
-            "{what}: trap {} error {:#x} eflags {:#x} \
-             eax {:#x} ebx {:#x} ecx {:#x} edx {:#x} esi {:#x} edi {:#x}",
-            ureg.trap,
-            ureg.ecode,
-            ureg.eflags,
-            ureg.eax,
-            ureg.ebx,
-            ureg.ecx,
-            ureg.edx,
-            ureg.esi,
-            ureg.edi
-        ),
-    )
+        eflags: ureg.eflags,
+        general: [ureg.eax, ureg.ebx, ureg.ecx, ureg.edx, ureg.esi, ureg.edi],
+        cs: ureg.cs,
+        cr2: cr2 as u32,
+    }
+}
+
+fn die(ureg: &Ureg, va: usize, what: &str) -> ! {
+    if ureg.trap != PAGE_FAULT {
+        events::record(Kind::Exception, ureg.trap, ureg.eip);
+    }
+    let what = format_args!("{what}: trap {} error {:#x}", ureg.trap, ureg.ecode);
+    panic::die(&regs(ureg, va), what)
 }
 
 /// The double fault's task: on its own stack, with the CPU's own directory.
 pub extern "C" fn double_fault() -> ! {
     // The task switch saved the faulting state in this CPU's segment (Intel SDM vol. 3, figure 7-2).
     const EIP: usize = 8;
-    const ESP: usize = 14;
-    const EBP: usize = 15;
     let tss = &segment::descriptors().tss;
-    let [eip, esp, ebp] = [EIP, ESP, EBP].map(|word| tss[word].get());
-    let regs = Regs { eip, esp, cr2: cr2() as u32, ebp };
+    let saved: [u32; 12] = core::array::from_fn(|word| tss[EIP + word].get());
+    let [eip, eflags, eax, ecx, edx, ebx, esp, ebp, esi, edi, _es, cs] = saved;
+    let general = [eax, ebx, ecx, edx, esi, edi];
+    let regs = Regs { eip, esp, ebp, eflags, general, cs, cr2: cr2() as u32 };
     let why =
         if crate::paging::is_stack_guard(cr2()) { "kernel stack overflow" } else { "double fault" };
     panic::die(&regs, format_args!("{why}"))
