@@ -109,7 +109,11 @@ pub fn pid() -> u32 {
 
 /// Whether somebody ended the process that calls.
 pub fn killed() -> bool {
-    up().is_some_and(|p| p.ring3.killed.load(Ordering::SeqCst))
+    up().is_some_and(|p| {
+        // SAFETY: as in `own`.
+        let user = unsafe { &*p.ring3.own.get() };
+        p.ring3.killed.load(Ordering::SeqCst) || user.as_ref().is_some_and(|u| u.group.ended())
+    })
 }
 
 /// Ends a process: it notices when it is about to go to ring 3, and where it waits for long.
