@@ -64,18 +64,20 @@ unsafe impl Sync for Slot {}
 
 static PIDS: AtomicU32 = AtomicU32::new(1);
 
-impl Slot {
+impl Default for Slot {
     /// Of a process of the kernel.
-    pub fn new() -> Slot {
+    fn default() -> Slot {
         Slot {
-            family: Ilock::new(Family::default()),
+            family: Ilock::default(),
             group: AtomicU32::new(0),
             killed: AtomicBool::new(false),
             shared: [const { AtomicU32::new(0) }; NSHARED],
             own: UnsafeCell::new(None),
         }
     }
+}
 
+impl Slot {
     /// Number of the group that the process is or was in.
     pub fn group(&self) -> u32 {
         self.group.load(Ordering::SeqCst)
