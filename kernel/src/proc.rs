@@ -81,7 +81,7 @@ impl Proc {
             chan: AtomicUsize::new(0),
             busy: AtomicU32::new(0),
             migrations: AtomicU32::new(0),
-            ring3: user::Slot::new(),
+            ring3: user::Slot::default(),
             name: AtomicPtr::new(null_mut()),
             body: UnsafeCell::new(None),
         }

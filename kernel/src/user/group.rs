@@ -1,7 +1,7 @@
 //! A group: the processes that come from one start, what they share, and what became of them.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -88,6 +88,8 @@ pub struct Group {
     /// Its number.
     pub id: u32,
     limit: u32,
+    /// Nobody of it is to live on, born or not yet.
+    ended: AtomicBool,
     /// Processes that live.
     live: AtomicU32,
     /// Processes that there were.
@@ -106,6 +108,7 @@ impl Group {
         Arc::new(Group {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             limit,
+            ended: AtomicBool::new(false),
             live: AtomicU32::new(0),
             lives: AtomicU32::new(0),
             reports: AtomicU32::new(0),
@@ -203,9 +206,15 @@ impl Group {
         }
     }
 
-    /// Ends all that live, now and at the next look; `wait` tells when they are gone.
+    /// Ends all that live, and those that are still to start; `wait` tells when they are gone.
     pub fn kill(&self) {
+        self.ended.store(true, Ordering::SeqCst);
         proctab().iter().filter(|p| p.ring3.group() == self.id).for_each(super::kill);
+    }
+
+    /// Whether `kill` was called.
+    pub fn ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
     }
 
     /// Processes that live.

@@ -64,18 +64,20 @@ unsafe impl Sync for Slot {}
 
 static PIDS: AtomicU32 = AtomicU32::new(1);
 
-impl Slot {
+impl Default for Slot {
     /// Of a process of the kernel.
-    pub fn new() -> Slot {
+    fn default() -> Slot {
         Slot {
-            family: Ilock::new(Family::default()),
+            family: Ilock::default(),
             group: AtomicU32::new(0),
             killed: AtomicBool::new(false),
             shared: [const { AtomicU32::new(0) }; NSHARED],
             own: UnsafeCell::new(None),
         }
     }
+}
 
+impl Slot {
     /// Number of the group that the process is or was in.
     pub fn group(&self) -> u32 {
         self.group.load(Ordering::SeqCst)
@@ -109,7 +111,11 @@ pub fn pid() -> u32 {
 
 /// Whether somebody ended the process that calls.
 pub fn killed() -> bool {
-    up().is_some_and(|p| p.ring3.killed.load(Ordering::SeqCst))
+    up().is_some_and(|p| {
+        // SAFETY: as in `own`.
+        let user = unsafe { &*p.ring3.own.get() };
+        p.ring3.killed.load(Ordering::SeqCst) || user.as_ref().is_some_and(|u| u.group.ended())
+    })
 }
 
 /// Ends a process: it notices when it is about to go to ring 3, and where it waits for long.
