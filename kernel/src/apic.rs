@@ -14,6 +14,7 @@ use x86::apic::{
 };
 
 use crate::clock;
+use crate::events::{self, Kind};
 use crate::layout::{BY2LARGE, PLATFORM, PLATFORM_PA};
 use crate::spl::{splhi, splx};
 use crate::trap::{VECTOR_ERROR, VECTOR_SPURIOUS, VECTOR_TIMER};
@@ -128,6 +129,7 @@ fn command(to: DestinationShorthand, apicid: u8, mode: DeliveryMode, vector: u8)
 
 /// Interrupts one CPU.
 pub fn ipi(apicid: u8, vector: u8) {
+    events::record(Kind::Ipi, u32::from(vector), u32::from(apicid));
     let to = DestinationShorthand::NoShorthand;
     send(&command(to, apicid, DeliveryMode::Fixed, vector));
 }

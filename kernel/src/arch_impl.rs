@@ -10,13 +10,14 @@ use mmu386::gdt::{Descriptors, Selector};
 use mmu386::layout::{BY2WD, Frame, Geometry, PC386};
 use mmu386::state::{Mach, Page, Proc, System};
 
+use crate::events::Kind;
 use crate::layout::KADDR_SIZE;
 use crate::mach::{self, machp};
 use crate::mmu::kaddr;
 use crate::proc::{NPROC, proctab};
 use crate::trap::{self, VECTOR_SHOOTDOWN};
 use crate::variant::Variant;
-use crate::{apic, cpu, frames, mmu, pages, paging, ran, sched, segment, spl};
+use crate::{apic, cpu, events, frames, mmu, pages, paging, ran, sched, segment, spl};
 
 /// The machine. There is one, and it is not in here.
 #[derive(Clone, Copy)]
@@ -232,8 +233,19 @@ impl Arch for Pc {
     }
 
     fn trace(&self, event: Event) {
-        if let Event::Call(function) = event {
-            ran::mark(function);
+        match event {
+            Event::Call(function) => ran::mark(function),
+            Event::Mapped { va, size, .. } => events::record(Kind::Mapped, va, size),
+            Event::Unmapping { va, size } => events::record(Kind::Unmapping, va, size),
+            Event::Requesting => events::record(Kind::Requesting, 0, 0),
+            Event::Serving => events::record(Kind::Serving, 0, 0),
+            Event::Acknowledging => events::record(Kind::Acknowledging, 0, 0),
+            Event::Unmapped { va, size } => events::record(Kind::Unmapped, va, size),
+            Event::Synced { va } => events::record(Kind::Synced, va, 0),
+            Event::Swept => events::record(Kind::Swept, 0, 0),
+            Event::Dropping => events::record(Kind::Dropping, 0, 0),
+            Event::Fault { va, pa } => events::record(Kind::Resolved, va, pa),
+            Event::Refused { va } => events::record(Kind::Refused, va, 0),
         }
     }
 }

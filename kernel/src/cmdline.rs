@@ -6,7 +6,7 @@ use heapless::String;
 #[derive(Clone)]
 pub struct Options {
     /// Which tests: a prefix of names, `all`, `none`, `bench`, or one of the ways to end badly:
-    /// `hang`, `panic`, `fault`, `overflow`, `triplefault`, `lostcpu`.
+    /// `hang`, `panic`, `deaf`, `fault`, `overflow`, `triplefault`, `lostcpu`.
     pub tests: String<32>,
     /// Rounds of each test; 0 for the test's own number.
     pub rounds: u32,

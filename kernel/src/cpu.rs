@@ -4,7 +4,7 @@ use core::arch::x86::__cpuid;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use mmu386::arch::Feature;
-use x86::controlregs::{Cr4, cr4, cr4_write};
+use x86::controlregs::{Cr0, Cr4, cr0, cr0_write, cr4, cr4_write};
 
 const CPUID_PSE: u32 = 1 << 3;
 const CPUID_MSR: u32 = 1 << 5;
@@ -22,8 +22,9 @@ pub fn identify() {
     FEATURES.store(cpuid.edx, Ordering::Relaxed);
 }
 
-/// Turns on large and global pages, where there are any. Every CPU, before its first call of the MMU
-/// code.
+/// Turns on large and global pages, where there are any, and the floating point unit off: the kernel has
+/// no use for it and saves nothing of it, so that for a process it is not there. Every CPU, before its
+/// first call of the MMU code.
 pub fn enable_features() {
     let features = FEATURES.load(Ordering::Relaxed);
     let mut on = Cr4::empty();
@@ -31,6 +32,9 @@ pub fn enable_features() {
     on.set(Cr4::CR4_ENABLE_GLOBAL_PAGES, features & CPUID_PGE != 0);
     // SAFETY: ring 0; the processor has what is turned on, and the page directories are built for it.
     unsafe { cr4_write(cr4() | on) };
+    let off = Cr0::CR0_EMULATE_COPROCESSOR | Cr0::CR0_TASK_SWITCHED | Cr0::CR0_MONITOR_COPROCESSOR;
+    // SAFETY: ring 0; nothing in the kernel is compiled to use the unit.
+    unsafe { cr0_write(cr0() | off) };
 }
 
 /// Whether this CPU has a feature, as mmu386 asks.

@@ -12,8 +12,9 @@
 //! | [`cpu`], [`mach`], [`smp`], [`segment`], [`apic`], [`clock`], [`platform`] | CPUs |
 //! | [`trap`], [`spl`], [`lock`], [`probe`], [`mod@panic`] | interrupts and faults |
 //! | [`proc`], [`sched`] | processes |
+//! | [`user`] | processes in ring 3: address spaces, faults, system calls, programs |
 //! | [`arch_impl`], [`mmu`], [`ran`], [`variant`] | mmu386 on this machine |
-//! | [`serial`], [`report`] | what people and the harness read |
+//! | [`serial`], [`report`], [`events`] | what people and the harness read |
 //! | [`pci`], [`oracle`], [`tests`] | devices, and what is tried on them |
 //! | [`book`], [`still`], [`audit`] | the truth, and audits with the world stopped |
 //!
@@ -21,7 +22,7 @@
 //!
 //! `tests=all` runs every test that the variant can end, a prefix those whose names begin so, `none`
 //! none; `bench=1` measures afterwards. `rounds=`, `seed=` and `samples=` are numbers. Test names
-//! begin with the hazard that they are about, where they are about one. `hang`, `panic`, `fault`,
+//! begin with the hazard that they are about, where they are about one. `hang`, `panic`, `deaf`, `fault`,
 //! `overflow`, `triplefault` and `lostcpu` end badly on purpose.
 //!
 //! # Addresses
@@ -41,6 +42,7 @@ pub mod boot;
 pub mod clock;
 pub mod cmdline;
 pub mod cpu;
+pub mod events;
 pub mod frames;
 pub mod heap;
 pub mod layout;
@@ -66,6 +68,7 @@ pub mod spl;
 pub mod still;
 pub mod tests;
 pub mod trap;
+pub mod user;
 
 /// The variant of mmu386 that was chosen at build time.
 pub mod variant {

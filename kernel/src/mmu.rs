@@ -318,6 +318,11 @@ pub fn checkmmu(va: usize, pa: usize) -> Result<(), Mismatch> {
     user::checkmmu(&PC, va as u32, pa as u32)
 }
 
+/// The fault of the process that calls has ended.
+pub fn checkfault(va: usize, pa: usize) {
+    user::checkfault(&PC, va as u32, pa as u32);
+}
+
 /// Drops the user mappings of the process that calls.
 pub fn flushmmu() {
     busy(|| switch::flushmmu(&PC));

@@ -16,7 +16,7 @@ use crate::{book, frames, paging, sched};
 
 /// Frames for processes, and for each CPU's pool and the processes on it. Few, so that page
 /// pressure is real.
-const NPAGE: usize = 128;
+const NPAGE: usize = 256;
 const NPAGE_PER_CPU: usize = 24;
 
 struct Palloc {
@@ -128,7 +128,19 @@ pub fn newpage() -> Frame {
     }
 }
 
-/// As `newpage`, if there is a frame, for who is neither the MMU code nor a segment: a test.
+/// As `newpage`, for a segment of a process in ring 3: the book knows of the frame from the first
+/// moment.
+pub fn newuserpage() -> Frame {
+    loop {
+        if let Some(frame) = hold() {
+            return frame;
+        }
+        SLEPT.fetch_add(1, Ordering::Relaxed);
+        sched::sleep(chan(), || free() > 0);
+    }
+}
+
+/// As `newuserpage`, if there is a frame.
 pub fn hold() -> Option<Frame> {
     // Nobody may look between the taking and the note.
     let level = splhi();
@@ -141,7 +153,7 @@ pub fn hold() -> Option<Frame> {
     frame
 }
 
-/// Gives back what `hold` gave.
+/// Gives back what `hold` or `newuserpage` gave.
 pub fn release(frame: Frame) {
     page(frame).refs.set(0);
     freepage(frame);

@@ -11,7 +11,7 @@ use mmu386::state;
 use crate::arch_impl::Pc;
 use crate::lock::Ilock;
 use crate::paging::stack_top;
-use crate::{sched, spl};
+use crate::{sched, spl, user};
 
 /// Entries of the process table.
 pub const NPROC: usize = 96;
@@ -37,7 +37,7 @@ pub enum State {
 
 type Body = Box<dyn FnOnce() + Send>;
 
-/// A kernel process.
+/// A process.
 pub struct Proc {
     /// The MMU code's part, the state among it.
     pub mmu: state::Proc<Pc>,
@@ -55,13 +55,15 @@ pub struct Proc {
     pub busy: AtomicU32,
     /// Times that it was picked up by another CPU than before.
     pub migrations: AtomicU32,
+    /// What it is in ring 3, if it goes there.
+    pub ring3: user::Slot,
     name: AtomicPtr<&'static str>,
     body: UnsafeCell<Option<Body>>,
 }
 
 // `body` is written by the creator while the state is Moribund, and taken by the process itself after
 // it was made Ready.
-// SAFETY: `mmu` keeps the MMU code's discipline, `body` that of above, and all else is atomic.
+// SAFETY: `mmu` keeps the MMU code's discipline, `body` that of above, and all else may be shared.
 unsafe impl Sync for Proc {}
 
 static PROCS: AtomicPtr<Proc> = AtomicPtr::new(null_mut());
@@ -79,6 +81,7 @@ impl Proc {
             chan: AtomicUsize::new(0),
             busy: AtomicU32::new(0),
             migrations: AtomicU32::new(0),
+            ring3: user::Slot::default(),
             name: AtomicPtr::new(null_mut()),
             body: UnsafeCell::new(None),
         }
@@ -138,10 +141,20 @@ pub fn kproc(
     wired: Option<usize>,
     body: impl FnOnce() + Send + 'static,
 ) -> &'static Proc {
+    try_kproc(name, wired, body).expect("no free process")
+}
+
+/// As `kproc`, if there is room in the table. The process goes to ring 3 after its body, if that made it
+/// one that does.
+pub fn try_kproc(
+    name: &'static &'static str,
+    wired: Option<usize>,
+    body: impl FnOnce() + Send + 'static,
+) -> Option<&'static Proc> {
     let p = {
         let _claim = CLAIM.lock();
         let free = |p: &&Proc| p.state() == State::Dead && p.mach.load(Ordering::SeqCst) == NOBODY;
-        let p = proctab().iter().find(free).expect("no free process");
+        let p = proctab().iter().find(free)?;
         p.set_state(State::Moribund);
         p
     };
@@ -154,7 +167,7 @@ pub fn kproc(
     unsafe { *p.body.get() = Some(Box::new(body)) };
     p.sp.store(sched::first_frame(p.stack(), start), Ordering::Relaxed);
     sched::ready(p);
-    p
+    Some(p)
 }
 
 /// The first code of every process, with interrupts off as in any switch.
@@ -166,5 +179,6 @@ extern "C" fn start() -> ! {
     if let Some(body) = body {
         body();
     }
+    user::begin();
     sched::exit();
 }

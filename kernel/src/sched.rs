@@ -6,12 +6,13 @@
 use core::arch::global_asm;
 use core::sync::atomic::Ordering;
 
+use crate::events::Kind;
 use crate::lock::Ilock;
 use crate::mach::{Mach, m, machno, machp, nmach, up};
 use crate::proc::{NOBODY, NPROC, Proc, State, proctab};
 use crate::spl::{self, islo, splhi, splx};
 use crate::trap::VECTOR_WAKE;
-use crate::{apic, book, mmu};
+use crate::{apic, book, events, mmu};
 
 global_asm!(
     r#"
@@ -92,6 +93,8 @@ fn enter(p: &'static Proc) {
     }
     mach.up.store((&raw const *p).cast_mut(), Ordering::Relaxed);
     mach.switches.fetch_add(1, Ordering::Relaxed);
+    events::running(Some(p));
+    events::record(Kind::Enter, p.index() as u32, 0);
     mmu::enter(p);
     // SAFETY: `p` is Running here and nowhere else, so its saved stack is complete and ours; it is
     // mapped in every directory.
@@ -115,6 +118,8 @@ fn leave(p: &'static Proc) {
         // Asleep, or woken already on its way here.
         _ => {}
     }
+    events::record(Kind::Leave, p.index() as u32, p.state() as u32);
+    events::running(None);
     m().up.store(core::ptr::null_mut(), Ordering::Relaxed);
     p.mach.store(NOBODY, Ordering::SeqCst);
 }

@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use uart_16550::backend::PioBackend;
-use uart_16550::{Config, Uart16550};
+use uart_16550::{BaudRate, Config, Uart16550};
 
 use crate::lock::Ilock;
 
@@ -37,12 +37,12 @@ impl Write for Console {
     }
 }
 
-/// Sets the port up. Nothing is printed before.
+/// Sets the port up: 115200 baud, 8 bits, no parity, 1 stop bit, FIFOs on. Nothing is printed before.
 pub fn init() {
     let mut console = Console::open();
     if let Some(console) = &mut console {
         // A port that fails its self-test still may carry text; there is nobody to tell.
-        let _ = console.0.init(Config::default());
+        let _ = console.0.init(Config { baud_rate: BaudRate::Baud115200, ..Config::DEFAULT });
     }
     *CONSOLE.lock() = console;
 }

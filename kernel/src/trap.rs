@@ -4,41 +4,48 @@ use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use core::sync::atomic::Ordering;
 
+use kernel_abi::VECTOR_SYSCALL;
 use mmu386::arch::Owned;
 use mmu386::gdt::Selector;
 use x86::dtables::{DescriptorTablePointer, lidt};
 
+use crate::events::{self, Kind};
 use crate::mach::m;
 use crate::panic::{self, Regs};
 use crate::segment::DFSEL;
-use crate::{apic, mmu, probe, sched, segment, still, tests};
+use crate::{apic, mmu, probe, sched, segment, still, tests, user};
 
 const NMI: u32 = 2;
 const DOUBLE_FAULT: usize = 8;
 const SEGMENT_NOT_PRESENT: u32 = 11;
 const PROTECTION: u32 = 13;
 const PAGE_FAULT: u32 = 14;
+const MACHINE_CHECK: u32 = 18;
+/// Of a page fault's error code: the access was a write.
+const WRITE: u32 = 2;
 const EXCEPTIONS: u32 = 32;
+const SYSCALL: u32 = VECTOR_SYSCALL as u32;
 const IF: u32 = 1 << 9;
 
 /// The tick of HZ.
-pub const VECTOR_TIMER: u8 = 0x40;
+pub const VECTOR_TIMER: u8 = 0x50;
 /// Another CPU asks for a flush.
-pub const VECTOR_SHOOTDOWN: u8 = 0x41;
+pub const VECTOR_SHOOTDOWN: u8 = 0x51;
 /// There is something to run.
-pub const VECTOR_WAKE: u8 = 0x42;
+pub const VECTOR_WAKE: u8 = 0x52;
 /// A test asks what this CPU sees at an address.
-pub const VECTOR_PROBE: u8 = 0x44;
+pub const VECTOR_PROBE: u8 = 0x54;
 /// The LAPIC met an error.
-pub const VECTOR_ERROR: u8 = 0x43;
+pub const VECTOR_ERROR: u8 = 0x53;
 /// The LAPIC changed its mind.
 pub const VECTOR_SPURIOUS: u8 = 0xFF;
 
 /// What the entry code pushes, lowest address first.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Ureg {
-    segments: [u32; 4],
+    /// GS, FS, ES, DS.
+    pub segments: [u32; 4],
     edi: u32,
     esi: u32,
     ebp: u32,
@@ -46,12 +53,40 @@ pub struct Ureg {
     ebx: u32,
     edx: u32,
     ecx: u32,
-    eax: u32,
-    trap: u32,
+    /// Number of a system call, and its result.
+    pub eax: u32,
+    /// Vector.
+    pub trap: u32,
     ecode: u32,
-    eip: u32,
-    cs: u32,
-    eflags: u32,
+    /// Where it goes on.
+    pub eip: u32,
+    /// Code segment; its low bits tell the ring.
+    pub cs: u32,
+    /// Flags.
+    pub eflags: u32,
+}
+
+/// What is on the stack when a process in ring 3 was interrupted: the processor switched stacks, and
+/// says from where.
+#[repr(C)]
+#[derive(Clone, Debug, Default)]
+pub struct UserUreg {
+    /// As in any trap.
+    pub ureg: Ureg,
+    /// The process's stack pointer.
+    pub esp: u32,
+    /// The process's stack segment.
+    pub ss: u32,
+}
+
+impl Ureg {
+    /// The whole frame, if it was ring 3 that was interrupted.
+    fn user(&mut self) -> Option<&mut UserUreg> {
+        const RING: u32 = 3;
+        // SAFETY: the processor pushed two more words before what `Ureg` is made of; the caller's
+        // borrow is handed on.
+        (self.cs & RING == RING).then(|| unsafe { &mut *(&raw mut *self).cast::<UserUreg>() })
+    }
 }
 
 global_asm!(
@@ -75,6 +110,7 @@ vectors:
 
 // FS and GS may hold what the process that was interrupted has in descriptors of its own; in the next
 // process they mean something else, or nothing.
+// What was interrupted is a frame of its own, so that backtraces go through it.
 // AT&T syntax, because the other one takes a push of a segment register for 16 bits.
 global_asm!(
     r#"
@@ -91,9 +127,14 @@ alltraps:
     movl %eax, %fs
     movl %eax, %gs
     cld
-    pushl %esp
+    movl %esp, %eax
+    pushl {eip}(%eax)
+    pushl %ebp
+    movl %esp, %ebp
+    pushl %eax
     call trap
-    addl $4, %esp
+    addl $12, %esp
+trapret:
     popl %gs
     popl %fs
     popl %es
@@ -103,10 +144,22 @@ alltraps:
     iretl
 "#,
     kdsel = const Selector::KD.0,
+    eip = const core::mem::offset_of!(Ureg, eip),
     options(att_syntax)
 );
 
+global_asm!(
+    r#"
+    .text
+    .global enter_user
+enter_user:
+    mov esp, [esp + 4]
+    jmp trapret
+"#
+);
+
 unsafe extern "C" {
+    fn enter_user(frame: *const UserUreg) -> !;
     static vectors: [[u8; 16]; 256];
 }
 
@@ -119,6 +172,8 @@ static IDT: Idt = Idt(UnsafeCell::new([0; 256]));
 
 const GATE_INTERRUPT: u64 = 0x8E00;
 const GATE_TASK: u64 = 0x8500;
+/// The gate may be used by ring 3.
+const GATE_USER: u64 = 0x6000;
 
 /// Fills the IDT. CPU 0, once.
 pub fn init() {
@@ -130,7 +185,7 @@ pub fn init() {
         let handler = unsafe { &raw const vectors[vector] } as u64;
         handler & 0xFFFF
             | u64::from(Selector::KE.0) << 16
-            | GATE_INTERRUPT << 32
+            | (GATE_INTERRUPT | if vector == SYSCALL as usize { GATE_USER } else { 0 }) << 32
             | (handler >> 16) << 48
     };
     // SAFETY: no other CPU runs yet, and this one's interrupts are off.
@@ -150,11 +205,22 @@ fn cr2() -> usize {
     unsafe { x86::controlregs::cr2() }
 }
 
-/// Every trap and interrupt, interrupts off.
+/// Starts the process that calls in ring 3. Nothing of its kernel stack is needed any more.
+pub fn go_to_ring_3(frame: &UserUreg) -> ! {
+    crate::spl::splhi();
+    // SAFETY: the frame is complete, and lies on this process's kernel stack.
+    unsafe { enter_user(frame) }
+}
+
+/// Every trap and interrupt, interrupts off on entry and return.
 #[unsafe(no_mangle)]
 extern "C" fn trap(ureg: &mut Ureg) {
+    if let Some(frame) = ureg.user() {
+        user_trap(frame);
+        return;
+    }
     match ureg.trap {
-        NMI => panic::nmi(),
+        NMI => panic::nmi(&regs(ureg, cr2())),
         PAGE_FAULT => page_fault(ureg),
         SEGMENT_NOT_PRESENT | PROTECTION => match probe::landing(ureg.eip) {
             Some(landing) => ureg.eip = landing,
@@ -165,14 +231,37 @@ extern "C" fn trap(ureg: &mut Ureg) {
     }
 }
 
+/// Whatever a process in ring 3 did is its own affair; what the machine does to it is not.
+fn user_trap(frame: &mut UserUreg) {
+    let ureg = &frame.ureg;
+    match ureg.trap {
+        NMI => panic::nmi(&regs(ureg, cr2())),
+        MACHINE_CHECK => die(ureg, 0, EXCEPTION_NAMES[MACHINE_CHECK as usize]),
+        PAGE_FAULT => {
+            let (va, write) = (cr2(), ureg.ecode & WRITE != 0);
+            events::record(Kind::Fault, va as u32, ureg.eip);
+            user::faulted(frame, va, write);
+        }
+        SYSCALL => user::syscall(frame),
+        trap if trap < EXCEPTIONS => user::exception(frame, EXCEPTION_NAMES[trap as usize]),
+        trap => interrupt(trap as u8, ureg),
+    }
+    user::leaving();
+}
+
 fn page_fault(ureg: &mut Ureg) {
     // Read before anything else can fault.
     let va = cr2();
+    events::record(Kind::Fault, va as u32, ureg.eip);
     const PRESENT: u32 = 1;
     if ureg.ecode & PRESENT == 0 && mmu::vmapsync(va) {
         return;
     }
-    if let Some(landing) = probe::landing(ureg.eip) {
+    // The kernel reaches for a process's memory on its behalf, with interrupts on as they were.
+    if user::copying(ureg.eip) && user::resolve(va, ureg.ecode & WRITE != 0) {
+        return;
+    }
+    if let Some(landing) = probe::landing(ureg.eip).or_else(|| user::landing(ureg.eip)) {
         ureg.eip = landing;
         return;
     }
@@ -180,6 +269,9 @@ fn page_fault(ureg: &mut Ureg) {
 }
 
 fn interrupt(vector: u8, ureg: &Ureg) {
+    if vector != VECTOR_TIMER {
+        events::record(Kind::Interrupt, u32::from(vector), ureg.eip);
+    }
     match vector {
         VECTOR_TIMER => {
             mmu::clock_tick();
@@ -211,40 +303,36 @@ fn interrupt(vector: u8, ureg: &Ureg) {
     }
 }
 
-fn die(ureg: &Ureg, va: usize, what: &str) -> ! {
-    let regs = Regs {
+/// What the trap interrupted; in the kernel it pushed no stack pointer.
+fn regs(ureg: &Ureg, cr2: usize) -> Regs {
+    Regs {
         eip: ureg.eip,
         esp: &raw const *ureg as u32 + size_of::<Ureg>() as u32,
-        cr2: va as u32,
         ebp: ureg.ebp,
-    };
-    panic::die(
-        &regs,
-        format_args!(
-            "{what}: trap {} error {:#x} eflags {:#x} \
-             eax {:#x} ebx {:#x} ecx {:#x} edx {:#x} esi {:#x} edi {:#x}",
-            ureg.trap,
-            ureg.ecode,
-            ureg.eflags,
-            ureg.eax,
-            ureg.ebx,
-            ureg.ecx,
-            ureg.edx,
-            ureg.esi,
-            ureg.edi
-        ),
-    )
+        eflags: ureg.eflags,
+        general: [ureg.eax, ureg.ebx, ureg.ecx, ureg.edx, ureg.esi, ureg.edi],
+        cs: ureg.cs,
+        cr2: cr2 as u32,
+    }
+}
+
+fn die(ureg: &Ureg, va: usize, what: &str) -> ! {
+    if ureg.trap != PAGE_FAULT {
+        events::record(Kind::Exception, ureg.trap, ureg.eip);
+    }
+    let what = format_args!("{what}: trap {} error {:#x}", ureg.trap, ureg.ecode);
+    panic::die(&regs(ureg, va), what)
 }
 
 /// The double fault's task: on its own stack, with the CPU's own directory.
 pub extern "C" fn double_fault() -> ! {
     // The task switch saved the faulting state in this CPU's segment (Intel SDM vol. 3, figure 7-2).
     const EIP: usize = 8;
-    const ESP: usize = 14;
-    const EBP: usize = 15;
     let tss = &segment::descriptors().tss;
-    let [eip, esp, ebp] = [EIP, ESP, EBP].map(|word| tss[word].get());
-    let regs = Regs { eip, esp, cr2: cr2() as u32, ebp };
+    let saved: [u32; 12] = core::array::from_fn(|word| tss[EIP + word].get());
+    let [eip, eflags, eax, ecx, edx, ebx, esp, ebp, esi, edi, _es, cs] = saved;
+    let general = [eax, ebx, ecx, edx, esi, edi];
+    let regs = Regs { eip, esp, ebp, eflags, general, cs, cr2: cr2() as u32 };
     let why =
         if crate::paging::is_stack_guard(cr2()) { "kernel stack overflow" } else { "double fault" };
     panic::die(&regs, format_args!("{why}"))

@@ -74,8 +74,10 @@ pub enum Command {
     Teeth(Teeth),
     /// Build the kernel and boot it; everything but a true pass is reported with its evidence.
     Boot(BootArgs),
+    /// Make a CD image that boots the kernel by GRUB, in QEMU or on a PC.
+    Iso(Iso),
     /// Install what is missing on this machine: QEMU, rust-src, clippy, rustfmt, crates, llvm-tools,
-    /// cargo-llvm-cov.
+    /// cargo-llvm-cov, grub-mkrescue.
     Setup(Setup),
     /// Stops what is left when its parent dies.
     #[command(name = crate::process::reaper::COMMAND, hide = true)]
@@ -202,11 +204,11 @@ pub struct BootArgs {
     /// What executes the guest; auto is tcg.
     #[arg(long, value_enum, default_value_t)]
     pub accel: Accel,
-    /// When the guest is declared hanging, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
-    pub deadline: u64,
+    /// When the guest is declared hanging, in seconds; 120, with --gdb a day.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub deadline: Option<u64>,
     /// Which of the kernel's tests: all, the beginning of a name, or one that has to fail: hang,
-    /// panic, fault, overflow, triplefault, lostcpu.
+    /// panic, deaf, fault, overflow, triplefault, lostcpu.
     #[arg(long, default_value = "all", value_parser = word)]
     pub tests: String,
     /// How many rounds of each test.
@@ -215,6 +217,16 @@ pub struct BootArgs {
     /// Seed of the kernel's random choices.
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,
+    /// One CPU at a time, by a clock that counts instructions, 2 to this power of nanoseconds each:
+    /// the same seed, shift and kernel give the same run.
+    #[arg(long, value_name = "SHIFT", conflicts_with = "gdb", value_parser = clap::value_parser!(u32).range(0..=10))]
+    pub icount: Option<u32>,
+    /// Stop before the first instruction, and wait for a debugger; prints the command that starts it.
+    #[arg(long)]
+    pub gdb: bool,
+    /// Boot by GRUB, from a CD image as `cargo smp iso` makes it.
+    #[arg(long)]
+    pub iso: bool,
     /// Measure vunmap, too.
     #[arg(long)]
     pub bench: bool,
@@ -238,18 +250,48 @@ pub struct BootArgs {
 impl BootArgs {
     /// What is to be booted; an unknown variant is an error.
     pub fn boot(&self) -> anyhow::Result<Boot> {
+        if self.icount.is_some() && self.accel == Accel::Kvm {
+            anyhow::bail!("--icount counts what QEMU's translator executes: it takes --accel tcg");
+        }
+        let usual = if self.gdb { 86_400 } else { 120 };
         Ok(Boot {
             variant: variants::check(&self.variant)?,
             smp: self.smp,
             accel: self.accel,
-            deadline: Duration::from_secs(self.deadline),
+            deadline: Duration::from_secs(self.deadline.unwrap_or(usual)),
             tests: self.tests.clone(),
             rounds: self.rounds,
             seed: self.seed,
             bench: self.bench,
+            icount: self.icount,
+            iso: None,
+            gdb: None,
             extra: self.extra.clone(),
         })
     }
+}
+
+/// `cargo smp iso`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  cargo smp iso\n  cargo smp iso --variant seed --append 'tests=a1 seed=7'"
+)]
+pub struct Iso {
+    /// Variant of mmu386.
+    #[arg(long, default_value = variants::FIXED, value_name = "NAME")]
+    pub variant: String,
+    /// The kernel's command line.
+    #[arg(long, default_value = "tests=all", value_name = "WORDS", value_parser = words)]
+    pub append: String,
+    /// Where to write the image; target/iso/<variant>.iso without it.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<std::path::PathBuf>,
+    /// Take the kernel that an earlier build left.
+    #[arg(long)]
+    pub no_build: bool,
+    /// Whether to install.
+    #[command(flatten)]
+    pub install: Install,
 }
 
 /// `cargo smp setup`.
@@ -272,6 +314,12 @@ fn word(text: &str) -> Result<String, String> {
     } else {
         Err("letters, digits, `-`, `_` and `,` only".to_owned())
     }
+}
+
+/// The kernel's command line, which a file of GRUB's is to carry as it is.
+fn words(text: &str) -> Result<String, String> {
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || " -_,=".contains(c));
+    if plain { Ok(text.to_owned()) } else { Err("words such as tests=all seed=7 only".to_owned()) }
 }
 
 #[cfg(test)]

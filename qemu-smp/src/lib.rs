@@ -8,6 +8,7 @@
 //! | [`process`] | children: process groups, deadlines, interruption, no orphans |
 //! | [`setup`] | what a machine needs, and how to install it |
 //! | [`toolchain`], [`kernel`] | which compiler builds the kernel, and the build |
+//! | [`iso`] | the kernel on a CD image, behind GRUB |
 //! | [`guest`] | QEMU, the serial wire, and the report of a run that failed |
 //! | [`coverage`] | which lines of mmu386 its host tests reach, and why not the others |
 //! | [`models`] | the loom models, as a program |
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod commands;
 pub mod coverage;
 pub mod guest;
+pub mod iso;
 pub mod kernel;
 pub mod markdown;
 pub mod models;

@@ -71,6 +71,11 @@ impl Paths {
         self.teeth().join("build")
     }
 
+    /// The folder of the CD images.
+    pub fn iso(&self) -> PathBuf {
+        self.target().join("iso")
+    }
+
     /// Full output of every child that a command started.
     pub fn logs(&self) -> PathBuf {
         self.target().join("smp-logs")

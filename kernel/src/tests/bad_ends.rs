@@ -2,17 +2,21 @@
 //! the list that is not there, and ends before there are processes.
 
 use core::hint::black_box;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use x86::dtables::{DescriptorTablePointer, lidt};
 
 use crate::layout::VMAP;
-use crate::spl;
+use crate::mach::nmach;
+use crate::proc::kproc;
+use crate::{sched, spl};
 
 /// Does not return if the command line asked for one of them.
 pub fn perhaps(name: &str) {
     match name {
         "hang" => hang(),
         "panic" => panic!("asked for by the command line"),
+        "deaf" => beside_a_deaf_cpu(),
         "fault" => fault(),
         "overflow" => {
             overflow(0);
@@ -28,6 +32,21 @@ fn hang() {
     loop {
         core::hint::spin_loop();
     }
+}
+
+/// A panic while another CPU spins with interrupts off, which only an NMI can stop.
+fn beside_a_deaf_cpu() {
+    static DEAF: AtomicBool = AtomicBool::new(false);
+    assert!(nmach() > 1, "deaf: takes two CPUs");
+    kproc(&"deaf", None, || {
+        spl::splhi();
+        DEAF.store(true, Ordering::SeqCst);
+        hang();
+    });
+    while !DEAF.load(Ordering::SeqCst) {
+        sched::relax();
+    }
+    panic!("beside a CPU that is deaf");
 }
 
 fn fault() {

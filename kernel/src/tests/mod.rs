@@ -1,6 +1,7 @@
 //! What is tried on the devices, and the process that tries it.
 
 mod a1_large;
+mod account;
 mod arithmetic;
 mod bad_ends;
 mod bench;
@@ -14,14 +15,17 @@ mod early;
 mod functions;
 mod handover;
 mod install_after_free;
+mod isolation;
 mod kernel_code;
 mod kmap;
 mod migrate;
 mod page_refs;
 mod pressure;
 mod registers;
+mod ring3;
 mod segments;
 mod splhi_unmap;
+mod user_life;
 mod user_pages;
 mod window;
 mod write_combining;
@@ -76,6 +80,10 @@ const TESTS: &[Test] = &[
     Test { name: "b1-splhi-unmap", needs: &[Fixes::B1], run: splhi_unmap::alone },
     Test { name: "b1-splhi-storm", needs: &[Fixes::B1], run: splhi_unmap::together },
     Test { name: "b2-lock-holder", needs: &[Fixes::B1, Fixes::B2], run: splhi_unmap::holding },
+    Test::new("ring3-calls", ring3::calls),
+    Test::new("ring3-preemption", ring3::preemption),
+    Test::new("isolation", isolation::run),
+    Test { name: "user-life", needs: &[Fixes::C1], run: user_life::run },
     Test::new("d2-page-refs", page_refs::run),
     Test::new(FUNCTIONS, functions::run),
 ];

@@ -4,7 +4,7 @@ use mmu386::arch::{Arch, Feature};
 use mmu386::error::{VmapError, VunmapError};
 use mmu386::patwc;
 use mmu386::shootdown;
-use mmu386::variant::Variant;
+use mmu386::variant::{Fixes, Variant};
 use mmu386::vmap;
 use mmu386::vmapsync::vmapsync;
 
@@ -103,7 +103,10 @@ impl<V: Variant> Cpu<V> {
     /// reach the old memory.
     pub fn vunmap(&self, va: u32, size: u32) -> Result<(), VunmapError> {
         let unmapping = self.machine.ledger().common_mut().unmapping(va, size);
-        let result = self.keeps_level("vunmap", || vmap::vunmap(self, va, size));
+        let call = || vmap::vunmap(self, va, size);
+        // Without B1 it is not for callers with interrupts off: sched turns them on for Upstream's.
+        let judged = V::FIXES.has(Fixes::B1) || self.takes_interrupts();
+        let result = if judged { self.keeps_level("vunmap", call) } else { call() };
         if result.is_err() {
             self.machine.ledger().common_mut().kept(unmapping);
             return result;

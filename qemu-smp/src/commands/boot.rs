@@ -1,9 +1,13 @@
 //! `cargo smp boot`.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::cli::BootArgs;
 use crate::guest::{self, Accel, Symbols};
+use crate::iso;
 use crate::kernel;
 use crate::paths::Paths;
 use crate::progress::Progress;
@@ -11,10 +15,11 @@ use crate::setup::{self, Need, Options};
 use crate::toolchain::{Choice, Toolchain};
 
 pub(super) fn run(paths: &Paths, toolchain: Choice, args: &BootArgs) -> Result<bool> {
-    let boot = args.boot()?;
+    let mut boot = args.boot()?;
     let options = Options { no_install: args.install.no_install, toolchain };
-    let needs: &[Need] = if args.no_build { &[Need::Qemu] } else { &Need::GUEST };
-    setup::ensure(paths, needs, options)?;
+    let mut needs = if args.no_build { vec![Need::Qemu] } else { Need::GUEST.to_vec() };
+    needs.extend(args.iso.then_some(Need::Grub));
+    setup::ensure(paths, &needs, options)?;
 
     let progress = Progress::new(2);
     let elf = if args.no_build {
@@ -28,6 +33,17 @@ pub(super) fn run(paths: &Paths, toolchain: Choice, args: &BootArgs) -> Result<b
         ));
         kernel::build(paths, &toolchain, &boot.variant, |line| progress.remark(line))?
     };
+    if args.iso {
+        progress.doing("making the CD image");
+        boot.iso = Some(iso::make(paths, &elf, &boot.append(), &paths.iso().join("boot.iso"))?);
+    }
+    // The folder goes away with this value, after the boot.
+    let room = args.gdb.then(|| tempfile::Builder::new().prefix("smp-").tempdir()).transpose()?;
+    if let Some(room) = &room {
+        let socket = room.path().join("gdb");
+        progress.say(&format!("the guest waits for a debugger: {}", gdb(&elf, &socket)));
+        boot.gdb = Some(socket);
+    }
     progress.step();
     let chosen = if boot.accel == Accel::Auto { " (auto)" } else { "" };
     let accel = boot.accel.resolve().name();
@@ -49,4 +65,11 @@ pub(super) fn run(paths: &Paths, toolchain: Choice, args: &BootArgs) -> Result<b
         print!("{}", report.text(&symbols));
     }
     Ok(report.outcome.passed())
+}
+
+/// The command that attaches a debugger.
+fn gdb(elf: &Path, socket: &Path) -> String {
+    let target = format!("target remote {}", socket.display());
+    let command = ["gdb", "-ex", "set architecture i386", "-ex", &target].map(OsStr::new);
+    guest::words(command.into_iter().chain([elf.as_os_str()]))
 }

@@ -3,6 +3,7 @@
 mod boot;
 mod coverage;
 mod guest_rows;
+mod iso;
 mod model_rows;
 mod models;
 mod setup;
@@ -38,6 +39,7 @@ pub fn run(cli: Cli) -> Result<bool> {
         Command::Models(args) => models::run(&paths, &args),
         Command::Teeth(args) => teeth::run(&paths, &args),
         Command::Boot(args) => boot::run(&paths, toolchain, &args),
+        Command::Iso(args) => iso::run(&paths, toolchain, &args),
         Command::Setup(args) => setup::run(&paths, toolchain, &args),
         Command::Reaper => Ok(true),
     }

@@ -1,5 +1,7 @@
 //! The kernel under QEMU: started, listened to, stopped, and judged.
 
+mod autopsy;
+mod crash;
 mod outcome;
 mod qemu;
 mod qmp;
@@ -8,8 +10,10 @@ mod run;
 mod serial;
 mod symbols;
 
+pub use autopsy::Autopsy;
+pub use crash::{Cpu, Process, Source};
 pub use outcome::{Outcome, Problem};
-pub use qemu::{Accel, MAX_CPUS, Qemu};
+pub use qemu::{Accel, MAX_CPUS, Qemu, words};
 pub use report::{Report, nanoseconds};
 pub use run::{Boot, boot};
 pub use serial::{Bench, Finding, Panic, TestResult, Transcript};

@@ -125,7 +125,12 @@ fn ending(
 ) -> Option<i32> {
     let status = match ended {
         Ended::Exited(status) => status,
-        Ended::Interrupted | Ended::Asked => {
+        // The loop that waits asks for this when QEMU says that the machine has shut down.
+        Ended::Asked => {
+            problems.push(Problem::Reset);
+            return None;
+        }
+        Ended::Interrupted => {
             problems.push(Problem::Interrupted);
             return None;
         }

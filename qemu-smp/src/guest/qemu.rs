@@ -1,7 +1,7 @@
 //! QEMU's program and command line.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -87,25 +87,49 @@ impl Qemu {
         qemu.args(["-object", "memory-backend-ram,id=shm,size=16M,share=on"]);
         qemu.args(["-device", "ivshmem-plain,memdev=shm"]);
         qemu.args(["-device", &format!("isa-debug-exit,iobase={:#x},iosize=1", exit::PORT)]);
-        qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"]);
+        qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
+        // A guest that resets itself stays as it was, to be looked at.
+        qemu.args(["-action", "reboot=shutdown,shutdown=pause"]);
         match boot.accel.resolve() {
             Accel::Kvm => qemu.args(["-accel", "kvm", "-cpu", "host"]),
+            Accel::Auto | Accel::Tcg if boot.icount.is_some() => {
+                qemu.args(["-accel", "tcg,thread=single"])
+            }
             Accel::Auto | Accel::Tcg => qemu.args(["-accel", "tcg,thread=multi"]),
         };
+        if let Some(shift) = boot.icount {
+            // Time is what was executed, and stands still for nothing.
+            qemu.args(["-icount", &format!("shift={shift},sleep=off"), "-rtc", "clock=vm"]);
+        }
+        if let Some(gdb) = &boot.gdb {
+            qemu.arg("-gdb").arg(server(gdb)).arg("-S");
+        }
         qemu.args(["-smp", &boot.smp.to_string()]);
-        let mut control = OsString::from("unix:");
-        control.push(socket);
-        control.push(",server=on,wait=off");
-        qemu.arg("-qmp").arg(control);
-        qemu.arg("-kernel").arg(elf).arg("-append").arg(boot.append());
+        qemu.arg("-qmp").arg(server(socket));
+        match &boot.iso {
+            Some(iso) => qemu.arg("-cdrom").arg(iso).args(["-boot", "d"]),
+            None => qemu.arg("-kernel").arg(elf).arg("-append").arg(boot.append()),
+        };
         qemu.args(&boot.extra);
         qemu
     }
 }
 
+/// QEMU's name for a socket that it is to make, and not to wait at.
+fn server(socket: &Path) -> OsString {
+    let mut name = OsString::from("unix:");
+    name.push(socket);
+    name.push(",server=on,wait=off");
+    name
+}
+
 /// A command as one would type it.
 pub fn line(command: &Command) -> String {
-    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words([command.get_program()].into_iter().chain(command.get_args()))
+}
+
+/// Words as one would type them.
+pub fn words<'a>(words: impl Iterator<Item = &'a OsStr>) -> String {
     let quoted = words.map(|word| {
         let word = word.to_string_lossy();
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_=,./:+@".contains(c);

@@ -1,73 +1,164 @@
-//! Asks a running QEMU about its CPUs, over its control socket.
+//! A running QEMU's control socket: questions, and what QEMU tells unasked.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use crate::process::read_lines;
+
 /// How long QEMU may take for one answer: its main loop runs even when the guest hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Messages to read before giving up on an answer; events may come in between.
-const MESSAGES: usize = 64;
 
-/// The registers of every CPU, as QEMU prints them.
-pub(super) fn registers(socket: &Path) -> Result<String> {
-    let stream = UnixStream::connect(socket).context("cannot reach QEMU's control socket")?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut writer = stream.try_clone()?;
-    let mut reader = BufReader::new(stream);
-    read(&mut reader)?;
-    ask(&mut writer, &mut reader, &json!({ "execute": "qmp_capabilities" }))?;
-    let question = json!({
-        "execute": "human-monitor-command",
-        "arguments": { "command-line": "info registers -a" },
-    });
-    match ask(&mut writer, &mut reader, &question)? {
-        Value::String(text) => Ok(text.replace("\r\n", "\n")),
-        other => bail!("QEMU answered {other}"),
-    }
+/// Longest answer that is read whole, in bytes.
+const LONGEST: u64 = 1 << 20;
+
+/// A connection. After the first answer that does not come, every question fails at once.
+pub(super) struct Qmp {
+    writer: UnixStream,
+    messages: Receiver<String>,
+    shut_down: bool,
+    broken: bool,
 }
 
-fn ask(writer: &mut impl Write, reader: &mut impl BufRead, question: &Value) -> Result<Value> {
-    writeln!(writer, "{question}").context("cannot ask QEMU")?;
-    for _ in 0..MESSAGES {
-        let mut answer = read(reader)?;
-        if let Some(value) = answer.get_mut("return") {
-            return Ok(value.take());
-        }
-        if let Some(error) = answer.get("error") {
-            bail!("QEMU refuses: {error}");
-        }
+impl Qmp {
+    /// Connects to the socket of a QEMU that has made it.
+    pub fn connect(socket: &Path) -> Result<Self> {
+        let stream = UnixStream::connect(socket).context("cannot reach QEMU's control socket")?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let writer = stream.try_clone()?;
+        let mut greeting = BufReader::new(stream);
+        greeting.get_ref().set_read_timeout(Some(PATIENCE))?;
+        greeting.read_line(&mut String::new()).context("QEMU does not greet")?;
+        greeting.get_ref().set_read_timeout(None)?;
+        let (sender, messages) = mpsc::sync_channel(64);
+        // The thread ends with QEMU, whose end of the socket closes.
+        read_lines(greeting, LONGEST, sender, |line| line);
+        let mut qmp = Self { writer, messages, shut_down: false, broken: false };
+        qmp.ask("qmp_capabilities", json!({}))?;
+        // What happened before this connection was told to nobody.
+        let status = qmp.ask("query-status", json!({}))?;
+        qmp.shut_down = status["status"] == "shutdown";
+        Ok(qmp)
     }
-    bail!("QEMU sent {MESSAGES} messages and no answer")
-}
 
-fn read(reader: &mut impl BufRead) -> Result<Value> {
-    let mut line = String::new();
-    if reader.read_line(&mut line).context("QEMU does not answer")? == 0 {
-        bail!("QEMU closed its control socket");
+    /// Whether the guest has shut the machine down, which a reset does here.
+    pub fn is_shut_down(&mut self) -> bool {
+        loop {
+            match self.messages.try_recv() {
+                Ok(line) => self.unasked(&line),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return self.shut_down,
+            }
+        }
     }
-    serde_json::from_str(&line).with_context(|| format!("QEMU sent no JSON: {line}"))
+
+    /// Executes a command.
+    pub fn ask(&mut self, command: &str, arguments: Value) -> Result<Value> {
+        if self.broken {
+            bail!("QEMU left an earlier question without an answer");
+        }
+        let question = json!({ "execute": command, "arguments": arguments });
+        let answer = self.exchange(&question);
+        self.broken = answer.is_err();
+        let mut answer = answer?;
+        match answer.get_mut("return") {
+            Some(value) => Ok(value.take()),
+            None => bail!("QEMU refuses {command}: {}", answer["error"]["desc"]),
+        }
+    }
+
+    /// Executes a line of the monitor for people.
+    pub fn monitor(&mut self, line: &str) -> Result<String> {
+        match self.ask("human-monitor-command", json!({ "command-line": line }))? {
+            Value::String(text) => Ok(text.replace("\r\n", "\n")),
+            other => bail!("QEMU answered {other}"),
+        }
+    }
+
+    fn exchange(&mut self, question: &Value) -> Result<Value> {
+        writeln!(self.writer, "{question}").context("cannot ask QEMU")?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = match self.messages.recv_timeout(left) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Timeout) => bail!("QEMU does not answer"),
+                Err(RecvTimeoutError::Disconnected) => bail!("QEMU closed its control socket"),
+            };
+            let message: Value = serde_json::from_str(&line)
+                .with_context(|| format!("QEMU sent no JSON: {line}"))?;
+            if message.get("event").is_none() {
+                return Ok(message);
+            }
+            self.unasked(&line);
+        }
+    }
+
+    fn unasked(&mut self, line: &str) {
+        let message: Value = serde_json::from_str(line).unwrap_or_default();
+        self.shut_down |= message["event"] == "SHUTDOWN";
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
     use super::*;
 
-    #[test]
-    fn events_before_the_answer_are_skipped() {
-        let mut answers = "{\"event\":\"STOP\"}\n{\"return\":\"EIP=1\"}\n".as_bytes();
-        let value = ask(&mut Vec::new(), &mut answers, &json!({})).unwrap();
-        assert_eq!(value, "EIP=1");
+    /// A QEMU that greets, and then answers each question with the next of these lines.
+    fn impostor(answers: &'static [&'static str]) -> Result<Qmp> {
+        let room = tempfile::tempdir().unwrap();
+        let socket = room.path().join("qmp");
+        let listener = UnixListener::bind(&socket).unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            writeln!(stream, "{{\"QMP\":{{}}}}").unwrap();
+            let mut questions = BufReader::new(stream.try_clone().unwrap());
+            for answer in answers {
+                questions.read_line(&mut String::new()).unwrap();
+                writeln!(stream, "{answer}").unwrap();
+            }
+        });
+        Qmp::connect(&socket)
     }
 
     #[test]
-    fn a_refusal_is_an_error() {
-        let mut answers = "{\"error\":{\"desc\":\"no\"}}\n".as_bytes();
-        assert!(ask(&mut Vec::new(), &mut answers, &json!({})).is_err());
+    fn what_comes_unasked_is_no_answer() {
+        let mut qmp = impostor(&[
+            r#"{"return":{}}"#,
+            r#"{"return":{"status":"running"}}"#,
+            "{\"event\":\"SHUTDOWN\"}\n{\"return\":\"EIP=1\"}",
+        ])
+        .unwrap();
+        assert!(!qmp.is_shut_down());
+        assert_eq!(qmp.monitor("info registers").unwrap(), "EIP=1");
+        assert!(qmp.is_shut_down());
+    }
+
+    #[test]
+    fn a_shutdown_before_the_connection_is_noticed() {
+        let answers = &[r#"{"return":{}}"#, r#"{"return":{"status":"shutdown"}}"#];
+        assert!(impostor(answers).unwrap().is_shut_down());
+    }
+
+    #[test]
+    fn a_refusal_is_an_error_and_no_answer_is_the_last_one() {
+        let mut qmp = impostor(&[
+            r#"{"return":{}}"#,
+            r#"{"return":{"status":"running"}}"#,
+            r#"{"error":{"desc":"no"}}"#,
+            "not JSON",
+        ])
+        .unwrap();
+        let why = |result: Result<Value>| format!("{:#}", result.unwrap_err());
+        assert!(why(qmp.ask("stop", json!({}))).contains("refuses stop: \"no\""));
+        assert!(why(qmp.ask("stop", json!({}))).contains("not JSON"));
+        assert!(why(qmp.ask("stop", json!({}))).contains("earlier question"));
     }
 }

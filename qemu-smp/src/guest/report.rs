@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Boot, Outcome, Panic, Symbols, Transcript};
+use super::crash::{Cpu, frame};
+use super::{Autopsy, Boot, Outcome, Panic, Symbols, Transcript};
 
 /// Console lines that a short report ends with.
 const LAST_WORDS: usize = 20;
@@ -21,15 +22,25 @@ pub struct Report {
     pub time: Duration,
     /// The judgement.
     pub outcome: Outcome,
+    /// Of every line on the serial port.
+    pub digest: String,
     /// What the kernel said.
     pub said: Transcript,
     /// What QEMU wrote to its standard error.
     pub complaints: Vec<String>,
-    /// After a hang: every CPU's registers, or why QEMU would not tell.
-    pub registers: Option<Result<String, String>>,
+    /// After a hang or a reset: where every CPU was, or why QEMU would not tell.
+    pub autopsy: Option<Result<Autopsy, String>>,
 }
 
 impl Report {
+    /// Where each CPU was when the run went wrong, by whoever told it.
+    pub fn cpus(&self) -> &[Cpu] {
+        match &self.autopsy {
+            Some(Ok(autopsy)) => &autopsy.cpus,
+            _ => &self.said.cpus,
+        }
+    }
+
     /// One line: what ran and how it ended.
     pub fn headline(&self) -> String {
         let Boot { variant, smp, accel, .. } = &self.boot;
@@ -76,6 +87,9 @@ impl Report {
                 nanoseconds(bench.max_ns)
             );
         }
+        if self.boot.icount.is_some() {
+            let _ = writeln!(text, "  digest of all that the kernel said: {}", self.digest);
+        }
         if !self.outcome.passed() {
             self.evidence(symbols, &mut text);
         }
@@ -85,7 +99,7 @@ impl Report {
     /// The same with the whole console.
     pub fn full_text(&self, symbols: &Symbols) -> String {
         let mut text = self.text(symbols);
-        if let Some(Ok(registers)) = &self.registers {
+        if let Some(Ok(Autopsy { registers, .. })) = &self.autopsy {
             let _ = writeln!(text, "--- info registers -a\n{registers}");
         }
         let _ = writeln!(text, "--- console");
@@ -100,14 +114,14 @@ impl Report {
             let _ = writeln!(text, "  problem: {}", problem.words());
         }
         if let Some(panic) = &self.said.panic {
-            describe_panic(panic, symbols, text);
+            let told = self.said.cpus.iter().any(|cpu| cpu.cpu == panic.cpu);
+            describe_panic(panic, told, symbols, text);
         }
-        match &self.registers {
-            Some(Ok(registers)) => describe_registers(registers, symbols, text),
-            Some(Err(why)) => {
-                let _ = writeln!(text, "  QEMU did not tell its registers: {why}");
-            }
-            None => (),
+        if let Some(Err(why)) = &self.autopsy {
+            let _ = writeln!(text, "  QEMU did not tell where the CPUs were: {why}");
+        }
+        for cpu in self.cpus() {
+            cpu.describe(symbols, text);
         }
         for line in &self.said.garbled {
             let _ = writeln!(text, "  garbled: {line}");
@@ -124,6 +138,14 @@ impl Report {
             }
         }
         let _ = writeln!(text, "  command: {}", self.command);
+        let _ = match self.boot.icount {
+            Some(_) => writeln!(text, "  the same again: {}", self.boot.again()),
+            None => writeln!(
+                text,
+                "  again, in an order that the host chooses (--icount 2 makes one that comes back): {}",
+                self.boot.again()
+            ),
+        };
     }
 
     /// For programs.
@@ -138,6 +160,9 @@ impl Report {
             "smp": self.boot.smp,
             "accel": self.boot.accel.resolve().name(),
             "append": self.boot.append(),
+            "icount": self.boot.icount,
+            "digest": self.digest,
+            "again": self.boot.again(),
             "passed": self.outcome.passed(),
             "summary": self.outcome.summary(),
             "problems": self.outcome.problems,
@@ -145,67 +170,28 @@ impl Report {
             "said": self.said,
             "at": self.said.panic.as_ref().map(|panic| symbols.lines(panic.regs[0])),
             "backtrace": self.said.panic.as_ref().map(backtrace),
-            "registers": self.registers.as_ref().and_then(|registers| registers.as_ref().ok()),
+            "cpus": self.cpus().iter().map(|cpu| cpu.json(symbols)).collect::<Vec<_>>(),
+            "registers": self.autopsy.as_ref().and_then(|told| told.as_ref().ok()).map(|told| &told.registers),
+            "qemu_silent": self.autopsy.as_ref().and_then(|told| told.as_ref().err()),
             "qemu": self.complaints,
             "command": self.command,
         })
     }
 }
 
-fn describe_panic(panic: &Panic, symbols: &Symbols, text: &mut String) {
+/// `told` is whether the CPU is described with the others.
+fn describe_panic(panic: &Panic, told: bool, symbols: &Symbols, text: &mut String) {
     let [eip, esp, cr2, cr3] = panic.regs;
     let _ = writeln!(text, "  panic on CPU {}: {}", panic.cpu, panic.message);
+    if told {
+        return;
+    }
     let _ =
         writeln!(text, "    eip {eip:#010x}  esp {esp:#010x}  cr2 {cr2:#010x}  cr3 {cr3:#010x}");
     frame(text, "at", eip, &symbols.lines(eip));
     for &address in &panic.backtrace {
         frame(text, "by", address, &symbols.lines(address.wrapping_sub(1)));
     }
-}
-
-fn frame(text: &mut String, word: &str, address: u32, lines: &[String]) {
-    for (index, line) in lines.iter().enumerate() {
-        let _ = match index {
-            0 => writeln!(text, "    {word} {address:#010x}  {line}"),
-            _ => writeln!(text, "       {:10}  inlined in {line}", ""),
-        };
-    }
-}
-
-/// QEMU's register dump, after a summary of where each CPU is.
-fn describe_registers(registers: &str, symbols: &Symbols, text: &mut String) {
-    let _ = writeln!(text, "  where the CPUs were when the deadline passed:");
-    let mut cpu = "CPU#0".to_owned();
-    for line in registers.lines() {
-        if line.starts_with("CPU#") {
-            cpu = line.trim().to_owned();
-        }
-        if let Some(eip) = value(line, "EIP=") {
-            let halted = if line.contains("HLT=1") { ", halted" } else { "" };
-            let interrupts = match value(line, "EFL=") {
-                Some(flags) if flags & 0x200 != 0 => "interrupts on",
-                _ => "interrupts off",
-            };
-            let _ = writeln!(text, "    {cpu} {interrupts}{halted}");
-            frame(text, "at", eip, &symbols.lines(eip));
-        }
-    }
-    let _ = writeln!(
-        text,
-        "  from QEMU's info registers (all of it is in the log file and the JSON report):"
-    );
-    let told = |line: &&str| {
-        ["CPU#", "EAX", "ESI", "EIP", "CR0"].iter().any(|name| line.starts_with(name))
-    };
-    for line in registers.lines().filter(told) {
-        let _ = writeln!(text, "    | {line}");
-    }
-}
-
-/// The hexadecimal number behind a name such as `EIP=`.
-fn value(line: &str, name: &str) -> Option<u32> {
-    let digits = line.split_once(name)?.1.split_whitespace().next()?;
-    u32::from_str_radix(digits, 16).ok()
 }
 
 /// Nanoseconds in a readable unit.
@@ -222,16 +208,6 @@ pub fn nanoseconds(ns: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn registers_tell_where_each_cpu_is() {
-        let dump = "CPU#0\nEAX=0 EBX=0\nEIP=f0101234 EFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1\n\
-                    CPU#1\nEIP=f0105678 EFL=00000006 CPL=0 HLT=0\n";
-        let mut text = String::new();
-        describe_registers(dump, &Symbols::read(std::path::Path::new("no such file")), &mut text);
-        assert!(text.contains("CPU#0 interrupts on, halted\n    at 0xf0101234"), "{text}");
-        assert!(text.contains("CPU#1 interrupts off\n    at 0xf0105678"), "{text}");
-    }
 
     #[test]
     fn times_have_units() {

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use mmu386_wire::{Line, PREFIX};
+use mmu386_wire::events::{Event, NO_PROCESS};
+use mmu386_wire::{Line, PREFIX, REGISTERS};
 use serde::Serialize;
+
+use super::crash::{Cpu, Process, Source};
 
 /// A test that reported.
 #[derive(Debug, Clone, Serialize)]
@@ -82,6 +85,9 @@ pub struct Transcript {
     pub functions: BTreeSet<String>,
     /// The first panic.
     pub panic: Option<Panic>,
+    /// Where each CPU was when the kernel panicked.
+    #[serde(skip)]
+    pub cpus: Vec<Cpu>,
     /// The kernel's own count of tests passed and failed.
     pub done: Option<(u32, u32)>,
     /// Lines that should have been events and could not be read.
@@ -143,6 +149,28 @@ impl Transcript {
                 let backtrace = backtrace.into_iter().take_while(|&address| address != 0).collect();
                 let panic = Panic { cpu, message: message.into_owned(), regs, backtrace };
                 self.panic.get_or_insert(panic);
+            }
+            Line::Cpu { cpu, process, name, regs, backtrace } => {
+                let process = (process != NO_PROCESS)
+                    .then(|| Process { index: process, name: name.into_owned() });
+                let registers = REGISTERS.iter().map(|&name| name.to_owned()).zip(regs).collect();
+                let backtrace = backtrace.into_iter().take_while(|&address| address != 0).collect();
+                self.cpus.push(Cpu {
+                    cpu,
+                    source: Source::Kernel,
+                    process,
+                    registers,
+                    halted: None,
+                    backtrace,
+                    events: Vec::new(),
+                });
+            }
+            Line::Events { cpu, events } => {
+                let known = self.cpus.iter_mut().rfind(|known| known.cpu == cpu);
+                match known {
+                    Some(known) => known.events.extend(events.iter().copied().map(Event)),
+                    None => self.console.push(format!("events of CPU {cpu}, which did not stop:")),
+                }
             }
             Line::Done { passed, failed } => self.done = Some((passed, failed)),
         }

@@ -1,18 +1,42 @@
-//! Turns addresses of the kernel into functions and source lines.
+//! Turns addresses of the kernel into functions and source lines, and symbols into addresses.
 
+use std::collections::HashMap;
+use std::fs;
 use std::path::Path;
 
 use addr2line::Loader;
+use object::{Object, ObjectSymbol};
 
 /// The kernel's symbols and line tables, if its ELF could be read.
 pub struct Symbols {
     loader: Option<Loader>,
+    addresses: HashMap<String, u32>,
 }
 
 impl Symbols {
     /// Reads an ELF file. Without symbols every address still prints as a number.
     pub fn read(elf: &Path) -> Self {
-        Self { loader: Loader::new(elf).ok() }
+        let bytes = fs::read(elf).unwrap_or_default();
+        let addresses = object::File::parse(&*bytes).map_or_else(
+            |_| HashMap::new(),
+            |file| {
+                let symbols = file.symbols();
+                symbols
+                    .filter_map(|symbol| {
+                        Some((
+                            symbol.name().ok()?.to_owned(),
+                            u32::try_from(symbol.address()).ok()?,
+                        ))
+                    })
+                    .collect()
+            },
+        );
+        Self { loader: Loader::new(elf).ok(), addresses }
+    }
+
+    /// The address of a symbol by its name in the ELF file.
+    pub fn address(&self, name: &str) -> Option<u32> {
+        self.addresses.get(name).copied()
     }
 
     /// The source lines of an address, innermost inlined function first; a bare number if unknown.

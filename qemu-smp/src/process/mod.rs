@@ -12,4 +12,4 @@ pub mod reaper;
 pub use child::{Ended, Running};
 pub use environment::{clean_cargo, command};
 pub use interrupt::{failure_status, install as install_signals, interrupted};
-pub use output::{Captured, Lines, capture, read_lines, tail};
+pub use output::{Captured, Lines, QUEUE, capture, read_lines, tail};

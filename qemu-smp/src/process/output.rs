@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Command;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,9 @@ use super::{Ended, Running};
 
 /// How long what is left in the pipes may take to arrive after the child has ended.
 const LEFTOVERS: Duration = Duration::from_secs(3);
+
+/// Lines that wait to be taken before whoever writes them has to wait.
+pub const QUEUE: usize = 1024;
 
 /// What a command said, and how it ended.
 #[derive(Debug, Clone)]
@@ -70,14 +73,14 @@ pub fn capture(command: Command, limit: Duration, mut look: impl FnMut(&str)) ->
     let begun = Instant::now();
     let mut running = Running::start(command)?;
     let (out, err) = running.take_output();
-    let (sender, lines) = mpsc::channel();
+    let (sender, lines) = mpsc::sync_channel(QUEUE);
     let readers = Lines::from([
-        out.map(|pipe| read_lines(pipe, sender.clone(), Said::Out)),
-        err.map(|pipe| read_lines(pipe, sender, Said::Err)),
+        out.map(|pipe| read_lines(pipe, u64::MAX, sender.clone(), Said::Out)),
+        err.map(|pipe| read_lines(pipe, u64::MAX, sender, Said::Err)),
     ]);
     let (mut stdout, mut stderr) = (String::new(), String::new());
     let mut drain = |lines: &Receiver<Said>| {
-        for said in lines.try_iter() {
+        for said in lines.try_iter().take(QUEUE) {
             let (line, kept) = match said {
                 Said::Out(line) => (line, &mut stdout),
                 Said::Err(line) => (line, &mut stderr),
@@ -93,8 +96,7 @@ pub fn capture(command: Command, limit: Duration, mut look: impl FnMut(&str)) ->
     });
     // With the group gone the pipes close and the readers end.
     running.stop();
-    readers.join()?;
-    drain(&lines);
+    readers.join(|| drain(&lines))?;
     Ok(Captured { ended: ended?, stdout, stderr, time: begun.elapsed() })
 }
 
@@ -110,11 +112,13 @@ impl<const N: usize> From<[Option<JoinHandle<()>>; N]> for Lines {
 
 impl Lines {
     /// Waits until the pipes are closed and everything was read: after the group has ended. A
-    /// process that left the group and kept a pipe open is not waited for.
-    pub fn join(self) -> Result<()> {
+    /// process that left the group and kept a pipe open is not waited for. `drain` takes what they
+    /// read, without which they could not go on.
+    pub fn join(self, mut drain: impl FnMut()) -> Result<()> {
         let patience = Instant::now() + LEFTOVERS;
         for reader in self.0 {
             while !reader.is_finished() && Instant::now() < patience {
+                drain();
                 thread::sleep(Duration::from_millis(2));
             }
             if !reader.is_finished() {
@@ -122,20 +126,24 @@ impl Lines {
             }
             reader.join().map_err(|_| anyhow!("a reader of the child's output panicked"))?;
         }
+        drain();
         Ok(())
     }
 }
 
-/// Sends each line of a pipe, whatever bytes it holds.
+/// Sends each line of a pipe, whatever bytes it holds. A line of more than `longest` bytes comes in
+/// pieces.
 pub fn read_lines<T: Send + 'static>(
     pipe: impl Read + Send + 'static,
-    sender: Sender<T>,
+    longest: u64,
+    sender: SyncSender<T>,
     wrap: impl Fn(String) -> T + Send + 'static,
 ) -> JoinHandle<()> {
     thread::spawn(move || {
         let mut pipe = BufReader::new(pipe);
         let mut line = Vec::new();
-        while matches!(pipe.read_until(b'\n', &mut line), Ok(read) if read > 0) {
+        while matches!((&mut pipe).take(longest).read_until(b'\n', &mut line), Ok(read) if read > 0)
+        {
             let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
             if sender.send(wrap(text)).is_err() {
                 break;

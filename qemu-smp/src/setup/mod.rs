@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use anyhow::{Result, bail};
 
 use crate::guest::Qemu;
+use crate::iso;
 use crate::paths::Paths;
 use crate::toolchain::Choice;
 
@@ -33,17 +34,20 @@ pub enum Need {
     LlvmTools,
     /// cargo llvm-cov.
     CargoLlvmCov,
+    /// grub-mkrescue, with what it calls.
+    Grub,
 }
 
 impl Need {
     /// Everything, as `cargo smp setup` and `cargo smp test` want it.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Qemu,
         Self::RustSource,
         Self::Lints,
         Self::Crates,
         Self::LlvmTools,
         Self::CargoLlvmCov,
+        Self::Grub,
     ];
     /// What the guest takes.
     pub const GUEST: [Self; 3] = [Self::Qemu, Self::RustSource, Self::Crates];
@@ -92,6 +96,12 @@ fn look_at(paths: &Paths, need: Need, options: Options) -> State {
         Need::Lints => rust::lints(paths),
         Need::Crates => rust::crates(paths, options.toolchain),
         Need::LlvmTools => coverage::llvm_tools(paths),
+        Need::Grub => State {
+            need,
+            name: "GRUB",
+            found: iso::find().map_err(|error| format!("{error:#}")),
+            remedies: packages::grub().into_iter().collect(),
+        },
         Need::CargoLlvmCov => coverage::cargo_llvm_cov(paths),
     }
 }

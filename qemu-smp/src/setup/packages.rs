@@ -1,4 +1,4 @@
-//! The system's package manager, and what QEMU is called there.
+//! The system's package manager, and what QEMU and GRUB are called there.
 
 use std::{fs, iter};
 
@@ -11,6 +11,8 @@ struct Manager {
     program: &'static str,
     install: &'static [&'static str],
     qemu: &'static str,
+    /// GRUB for a PC's BIOS, and what grub-mkrescue calls; empty where it is not known to work.
+    grub: &'static [&'static str],
     /// Whether it refuses to be run by root, or needs to be.
     as_root: bool,
 }
@@ -20,21 +22,24 @@ const MANAGERS: &[Manager] = &[
         program: "apt-get",
         install: &["install", "--yes", "--no-install-recommends"],
         qemu: "qemu-system-x86",
+        grub: &["grub-common", "grub-pc-bin", "xorriso", "mtools"],
         as_root: true,
     },
     Manager {
         program: "dnf",
         install: &["install", "--assumeyes"],
         qemu: "qemu-system-x86-core",
+        grub: &["grub2-tools-extra", "grub2-pc-modules", "xorriso", "mtools"],
         as_root: true,
     },
     Manager {
         program: "pacman",
         install: &["-Sy", "--needed", "--noconfirm"],
         qemu: "qemu-system-x86",
+        grub: &["grub", "libisoburn", "mtools"],
         as_root: true,
     },
-    Manager { program: "brew", install: &["install"], qemu: "qemu", as_root: false },
+    Manager { program: "brew", install: &["install"], qemu: "qemu", grub: &[], as_root: false },
 ];
 
 /// Debian's compiler for the kernel: the compiler, its sources, its cargo and its clippy,
@@ -45,6 +50,12 @@ const DEBIAN_RUST: &[&str] = &["rustc-web", "rust-web-src", "cargo-web", "rust-w
 pub(super) fn qemu() -> Option<Vec<Step>> {
     let manager = MANAGERS.iter().find(|manager| installed(manager.program))?;
     Some(steps(manager, &[manager.qemu]))
+}
+
+/// How to install what makes CD images here; none if it is not known.
+pub(super) fn grub() -> Option<Vec<Step>> {
+    let manager = MANAGERS.iter().find(|manager| installed(manager.program))?;
+    (!manager.grub.is_empty()).then(|| steps(manager, manager.grub))
 }
 
 /// How to install Debian's compiler; none elsewhere.

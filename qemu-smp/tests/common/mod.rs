@@ -46,6 +46,11 @@ impl World {
             fs::copy(from, &to).unwrap();
             fs::set_permissions(&to, fs::Permissions::from_mode(0o755)).unwrap();
         }
+        // For GRUB's part a look is all.
+        fs::create_dir_all(world.path("lib/grub/i386-pc")).unwrap();
+        for tool in ["grub-mkrescue", "xorriso", "mformat"] {
+            fs::copy(world.path("bin/rustc"), world.path("bin").join(tool)).unwrap();
+        }
         // The impostors' own tools, and nothing else: no package manager, no rustup, no real QEMU.
         for tool in ["sh", "sleep", "mv"] {
             symlink(which::which(tool).unwrap(), world.path("bin").join(tool)).unwrap();

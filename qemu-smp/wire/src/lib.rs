@@ -9,6 +9,8 @@
 
 extern crate alloc;
 
+pub mod events;
+
 use alloc::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,12 @@ pub const PREFIX: &str = "@smp ";
 pub const NAMES: usize = 16;
 /// Longest name that it carries, in bytes.
 pub const NAME: usize = 24;
+
+/// Names of the registers in a [`Line::Cpu`], in its order.
+pub const REGISTERS: [&str; 15] = [
+    "eip", "esp", "ebp", "eflags", "eax", "ebx", "ecx", "edx", "esi", "edi", "cs", "cr0", "cr2",
+    "cr3", "cr4",
+];
 
 /// Values for QEMU's isa-debug-exit port. QEMU leaves with `(value << 1) | 1`, so that 0 and 1 are
 /// never the guest's word.
@@ -120,6 +128,27 @@ pub enum Line<'a> {
         /// Return addresses, innermost first; 0 ends the list.
         backtrace: [u32; 16],
     },
+    /// Where a CPU was when the kernel panicked; one for the CPU that panicked and for each that it
+    /// could stop.
+    Cpu {
+        /// Its number.
+        cpu: u32,
+        /// Number of the process that it ran; [`events::NO_PROCESS`] for none.
+        process: u32,
+        /// That process's name.
+        name: Cow<'a, str>,
+        /// Its registers, by [`REGISTERS`].
+        regs: [u32; REGISTERS.len()],
+        /// Return addresses, innermost first; 0 ends the list.
+        backtrace: [u32; 16],
+    },
+    /// Last events of a CPU, oldest first: [`events::LINE`] at most in one line. Further lines go on.
+    Events {
+        /// Its number.
+        cpu: u32,
+        /// Each as its words, see [`events::Event`].
+        events: Cow<'a, [[u32; events::WORDS]]>,
+    },
     /// The run is over.
     Done {
         /// Tests that passed.
@@ -142,6 +171,10 @@ impl<'a> Line<'a> {
             Self::Functions { names } => {
                 let fits = |name: &Cow<'_, str>| (1..=NAME).contains(&name.len());
                 (1..=NAMES).contains(&names.len()) && names.iter().all(fits)
+            }
+            Self::Cpu { cpu, name, .. } => (*cpu as usize) < events::RINGS && name.len() <= NAME,
+            Self::Events { cpu, events } => {
+                (*cpu as usize) < events::RINGS && (1..=events::LINE).contains(&events.len())
             }
             _ => true,
         }
@@ -198,6 +231,30 @@ mod tests {
         let line = Line::functions(&names).next().unwrap();
         assert!(line.within_bounds());
         assert!(serde_json_core::to_slice(&line, &mut [0; BUFFER]).is_ok());
+    }
+
+    #[test]
+    fn the_longest_lines_about_a_cpu_fit_the_kernels_buffer() {
+        let many = [[u32::MAX; events::WORDS]; events::LINE];
+        let most = u32::MAX;
+        for line in [
+            Line::Events { cpu: 31, events: many.as_slice().into() },
+            Line::Cpu {
+                cpu: 31,
+                process: most,
+                name: "x".repeat(NAME).into(),
+                regs: [most; REGISTERS.len()],
+                backtrace: [most; 16],
+            },
+        ] {
+            assert!(line.within_bounds());
+            let mut buffer = [0; BUFFER];
+            let length = serde_json_core::to_slice(&line, &mut buffer).unwrap();
+            assert_eq!(serde_json::from_slice::<Line<'_>>(&buffer[..length]).unwrap(), line);
+        }
+        let none = Line::Events { cpu: 0, events: [].as_slice().into() };
+        let nowhere = Line::Events { cpu: 32, events: many.as_slice().into() };
+        assert!(!none.within_bounds() && !nowhere.within_bounds());
     }
 
     #[test]

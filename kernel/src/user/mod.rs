@@ -1,0 +1,86 @@
+//! Processes in ring 3.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | `page` | pages that segments hold: references, contents |
+//! | `seg`, `space` | segments, and the address space that a process makes of them |
+//! | `fault` | from a fault to putmmu |
+//! | `copy` | checked accesses to a process's memory |
+//! | `exec` | programs |
+//! | `life` | birth, fork, death, waiting for children |
+//! | `group` | processes that come from one start, and what became of them |
+//! | `syscall` | system calls |
+//!
+//! The floating point unit is off (`cpu`): a program that uses it gets an exception, and is killed.
+
+mod copy;
+mod exec;
+mod fault;
+mod group;
+mod life;
+mod page;
+mod seg;
+mod space;
+mod syscall;
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+pub use copy::{copying, landing};
+pub use group::{Cause, Group};
+use life::own;
+pub use life::{Slot, begin, kill, spawn};
+pub use syscall::syscall;
+
+use crate::spl::{splhi, spllo};
+use crate::trap::UserUreg;
+
+/// Faults at user addresses.
+pub static FAULTS: AtomicU32 = AtomicU32::new(0);
+/// Faults that putmmu refused, as somebody asked for a flush meanwhile.
+pub static REFUSED: AtomicU32 = AtomicU32::new(0);
+/// Faults that ended on a page above the one-to-one window.
+pub static HIGH: AtomicU32 = AtomicU32::new(0);
+/// Pages copied because they were written to.
+pub static COPIES: AtomicU32 = AtomicU32::new(0);
+/// System calls.
+pub static CALLS: AtomicU32 = AtomicU32::new(0);
+/// Forks.
+pub static FORKS: AtomicU32 = AtomicU32::new(0);
+/// Programs started.
+pub static EXECS: AtomicU32 = AtomicU32::new(0);
+
+fn count(counter: &AtomicU32) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A process in ring 3 faulted at `va`: goes on, or ends. Interrupts are off.
+pub fn faulted(_frame: &UserUreg, va: usize, write: bool) {
+    spllo();
+    if let Err(cause) = fault::fix(va, write) {
+        life::die(cause);
+    }
+    splhi();
+}
+
+/// The kernel faulted at `va` on behalf of the process that runs; whether that is mended. Interrupts are
+/// off, and were on before.
+pub fn resolve(va: usize, write: bool) -> bool {
+    spllo();
+    let mended = fault::fix(va, write).is_ok();
+    splhi();
+    mended
+}
+
+/// A process in ring 3 did what it must not. Interrupts are off.
+pub fn exception(_frame: &UserUreg, name: &'static str) -> ! {
+    spllo();
+    life::die(Cause::Exception(name))
+}
+
+/// The process goes back to ring 3, unless somebody ended it. Interrupts are off.
+pub fn leaving() {
+    if life::killed() {
+        spllo();
+        life::die(Cause::Killed);
+    }
+}

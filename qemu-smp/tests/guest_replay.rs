@@ -1,0 +1,37 @@
+//! A failure comes back: with instructions counted, seed and shift give the same run, event by event.
+
+mod real;
+
+use real::{boot, report, smp, turn};
+
+#[test]
+fn a_failing_run_of_seed_is_the_same_when_the_printed_command_is_run() {
+    let args = ["--smp", "4", "--variant", "seed", "--icount", "5", "--seed", "7"];
+    let (status, first) = boot(&args);
+    assert_eq!(status, Some(1), "{first:#}");
+    assert_eq!(first["problems"][0]["kind"], "tests-failed", "{first:#}");
+    assert!(!first["said"]["findings"].as_array().unwrap().is_empty(), "{first:#}");
+
+    let again = first["again"].as_str().unwrap();
+    let words: Vec<_> = again.strip_prefix("cargo smp boot ").unwrap().split(' ').collect();
+    let _turn = turn();
+    let boot = ["boot", "--no-build", "--no-install", "--json"];
+    let (status, second) = report(&smp(&[&boot[..], &words].concat()).output().unwrap());
+    assert_eq!(status, Some(1), "{second:#}");
+    assert_eq!(first["said"], second["said"], "{again}");
+    assert_eq!(first["digest"], second["digest"], "{again}");
+}
+
+/// The control: a digest that does not tell runs apart would prove nothing.
+#[test]
+fn another_shift_or_seed_is_another_run() {
+    let digest = |shift: &str, seed: &str| {
+        let args = ["--smp", "2", "--tests", "cycles", "--icount", shift, "--seed", seed];
+        let (status, report) = boot(&args);
+        assert_eq!(status, Some(0), "{report:#}");
+        report["digest"].as_str().unwrap().to_owned()
+    };
+    let (first, shift, seed) = (digest("4", "7"), digest("5", "7"), digest("4", "8"));
+    assert_ne!(first, shift);
+    assert_ne!(first, seed);
+}
