@@ -283,7 +283,7 @@ pub struct Iso {
     /// The kernel's command line.
     #[arg(long, default_value = "tests=all", value_name = "WORDS", value_parser = words)]
     pub append: String,
-    /// Where to write the image; target/iso/<variant>.iso without it.
+    /// Where to write the image; in target/iso, by the name of the variant, without it.
     #[arg(long, value_name = "FILE")]
     pub output: Option<std::path::PathBuf>,
     /// Take the kernel that an earlier build left.
