@@ -9,7 +9,9 @@ use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Config, Cpu, Fault, GEOMETRY, Machine, Script, device};
 use crate::oracle::Property::{E2, P1, P2, U1, U2, V1};
 
-const OTHERS: Break = Break::new(U1, "which is not the process's");
+/// A preemption in the middle of a switch, shown by what is loaded or by what that maps.
+const OTHERS: Break =
+    Break::new(U1, "which is not the process's").or(U2, "neither its own pdb nor its process's");
 /// Two take the same page directory from the pool.
 const SHARED: Break = Break::new(E2, "subtract with overflow");
 const WRONG_M: Break = Break::new(U2, "its own Mach");

@@ -175,6 +175,10 @@ pub fn seen_with(
                     outcomes.add(outcome);
                 }
                 at.clear();
+                // A script ends as it began.
+                if interrupts {
+                    cpu.spllo();
+                }
             })
         });
         machine.start(scripts.collect());
