@@ -54,6 +54,16 @@ fn qemus_own_failure_is_told_apart() {
 }
 
 #[test]
+fn a_log_that_cannot_be_written_is_no_pass_and_loses_no_report() {
+    let world = World::new();
+    // Where the file is to be is a folder.
+    std::fs::create_dir_all(world.path("target/smp-logs/boot-fixed-3.log")).unwrap();
+    let mut smp = world.smp(&["boot", "--no-build", "--deadline", "30", "--smp", "3"]);
+    smp.env("FAKE_QEMU", "good");
+    finish(smp).refused(1, &["fixed on 3 CPUs (tcg): 1 tests", "the log is lost: cannot write"]);
+}
+
+#[test]
 fn findings_fail_a_boot() {
     boot("good", &["--variant", "seed"])
         .refused(1, &["finding A1 on CPU 2", "old memory", "tests failed: soak"]);

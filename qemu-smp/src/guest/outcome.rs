@@ -30,6 +30,8 @@ pub enum Problem {
     Garbled(usize),
     /// QEMU itself failed.
     Qemu(String),
+    /// The log could not be written.
+    NotWritten(String),
 }
 
 impl Problem {
@@ -39,6 +41,7 @@ impl Problem {
             Self::Interrupted => "interrupted before the kernel was done".to_owned(),
             Self::Hang(why) => format!("hang: {why}"),
             Self::Panic(why) => format!("panic: {why}"),
+            Self::NotWritten(why) => format!("the log is lost: {why}"),
             Self::Reset => "the guest reset itself: triple fault".to_owned(),
             Self::LostCpus(cpus) => format!("CPUs that never came up: {cpus:?}"),
             Self::TestsFailed(names) => format!("tests failed: {}", names.join(", ")),

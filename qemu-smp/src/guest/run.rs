@@ -11,7 +11,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::qemu::{self, Accel, Qemu};
 use super::qmp::Qmp;
-use super::{Outcome, Report, Symbols, Transcript, autopsy};
+use super::{Outcome, Problem, Report, Symbols, Transcript, autopsy};
 use crate::paths::Paths;
 use crate::process::{Ended, Lines, QUEUE, Running, interrupted, read_lines};
 
@@ -158,7 +158,7 @@ pub fn boot(paths: &Paths, boot: &Boot, elf: &Path, mut look: impl FnMut(&str)) 
     if matches!(ended, Ended::Exited(_)) {
         outcome.was_it_really_a_reset(&complaints);
     }
-    let report = Report {
+    let mut report = Report {
         boot: boot.clone(),
         command: command_line,
         time: begun.elapsed(),
@@ -168,7 +168,10 @@ pub fn boot(paths: &Paths, boot: &Boot, elf: &Path, mut look: impl FnMut(&str)) 
         complaints,
         autopsy,
     };
-    keep_log(paths, &report, &symbols)?;
+    // A full disk takes the file, not what is known: the report goes to the terminal still.
+    if let Err(error) = keep_log(paths, &report, &symbols) {
+        report.outcome.problems.push(Problem::NotWritten(format!("{error:#}")));
+    }
     Ok(report)
 }
 
