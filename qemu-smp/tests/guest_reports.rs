@@ -6,7 +6,8 @@ use common::{Finished, World, finish};
 
 fn boot(kind: &str, more: &[&str]) -> Finished {
     let world = World::new();
-    let mut smp = world.smp(&[&["boot", "--no-build", "--deadline", "30"], more].concat());
+    let deadline: &[&str] = if more.contains(&"--deadline") { &[] } else { &["--deadline", "30"] };
+    let mut smp = world.smp(&[&["boot", "--no-build"], deadline, more].concat());
     smp.env("FAKE_QEMU", kind);
     finish(smp)
 }
@@ -61,6 +62,18 @@ fn a_log_that_cannot_be_written_is_no_pass_and_loses_no_report() {
     let mut smp = world.smp(&["boot", "--no-build", "--deadline", "30", "--smp", "3"]);
     smp.env("FAKE_QEMU", "good");
     finish(smp).refused(1, &["fixed on 3 CPUs (tcg): 1 tests", "the log is lost: cannot write"]);
+}
+
+#[test]
+fn a_killed_qemu_is_told_with_its_signal() {
+    boot("killed", &[]).refused(1, &["QEMU failed: signal: 9"]);
+}
+
+#[test]
+fn a_guest_that_never_stops_printing_misses_its_deadline() {
+    for kind in ["flood", "lies"] {
+        boot(kind, &["--deadline", "2"]).refused(1, &["hang: not done after 2 s"]);
+    }
 }
 
 #[test]

@@ -92,8 +92,20 @@ pub struct Transcript {
     pub done: Option<(u32, u32)>,
     /// Lines that should have been events and could not be read.
     pub garbled: Vec<String>,
-    /// Console text.
+    /// Console text; of a flood, the end.
     pub console: Vec<String>,
+    /// Lines that were too many to keep.
+    pub dropped: usize,
+}
+
+/// Most lines of a kind that are kept: a guest may well print for ever.
+const MOST: usize = 10_000;
+
+/// Adds a line; makes room for it by giving up the older half. Returns how many lines that were.
+fn keep(lines: &mut Vec<String>, line: String) -> usize {
+    let dropped = if lines.len() < MOST { 0 } else { lines.drain(..MOST / 2).count() };
+    lines.push(line);
+    dropped
 }
 
 impl Transcript {
@@ -102,14 +114,18 @@ impl Transcript {
         if let Some(json) = line.strip_prefix(PREFIX) {
             match serde_json::from_str::<Line<'static>>(json) {
                 Ok(event) if event.within_bounds() => self.event(event),
-                Ok(_) => self.garbled.push(format!("{line}  [out of bounds]")),
-                Err(error) => self.garbled.push(format!("{line}  [{error}]")),
+                Ok(_) => self.garbled(format!("{line}  [out of bounds]")),
+                Err(error) => self.garbled(format!("{line}  [{error}]")),
             }
         } else if line.contains(PREFIX) {
-            self.garbled.push(format!("{line}  [an event in the middle of a line]"));
+            self.garbled(format!("{line}  [an event in the middle of a line]"));
         } else {
-            self.console.push(line.to_owned());
+            self.dropped += keep(&mut self.console, line.to_owned());
         }
+    }
+
+    fn garbled(&mut self, line: String) {
+        self.dropped += keep(&mut self.garbled, line);
     }
 
     fn event(&mut self, event: Line<'static>) {

@@ -18,6 +18,9 @@ echo "console text"
 say "{\"event\":\"boot\",\"variant\":\"$variant\",\"cpus\":$cpus}"
 [ "$FAKE_QEMU" = hang ] && while :; do sleep 1; done
 [ "$FAKE_QEMU" = stubborn ] && { trap '' TERM INT; while :; do sleep 1; done; }
+[ "$FAKE_QEMU" = flood ] && while :; do echo 'the same again'; done
+[ "$FAKE_QEMU" = lies ] && while :; do echo '@smp {"event":"te'; done
+[ "$FAKE_QEMU" = killed ] && kill -9 $$
 [ "$FAKE_QEMU" = reset ] && exit 0
 [ "$FAKE_QEMU" = broken ] && { echo "qemu: no such device" >&2; exit 1; }
 if [ "$FAKE_QEMU" = panic ]; then
