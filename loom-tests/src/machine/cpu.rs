@@ -114,22 +114,10 @@ impl<V: Variant> Cpu<V> {
     }
 
     /// The current tick does not only look.
-    fn does_something(&self) {
+    pub(super) fn does_something(&self) {
         if let Some(recording) = &mut *self.recording.borrow_mut() {
             recording.wrote = true;
         }
-    }
-
-    /// The TLB is flushed here, in the order of the explorer.
-    fn flushes(&self) {
-        self.does_something();
-        if engine::explored() {
-            explorer::step(true);
-            while self.point() {}
-        } else {
-            self.point();
-        }
-        fence();
     }
 }
 

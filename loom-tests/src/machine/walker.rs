@@ -12,7 +12,7 @@ use super::marks::unmarked;
 use super::tlb::{Translation, page_of};
 use super::{Cpu, GEOMETRY, Machine};
 use crate::counterexample::Op;
-use crate::engine::{self, Word};
+use crate::engine::{self, Word, explorer, fence};
 use crate::oracle::{self, Property};
 
 impl<V: Variant> Machine<V> {
@@ -246,6 +246,18 @@ impl<V: Variant> Cpu<V> {
         if GEOMETRY.in_vmap(va) {
             self.speculate(va);
         }
+    }
+
+    /// The TLB is flushed here, in the order of the explorer.
+    pub(super) fn flushes(&self) {
+        self.does_something();
+        if engine::explored() {
+            explorer::step(true);
+            while self.point() {}
+        } else {
+            self.point();
+        }
+        fence();
     }
 
     /// Whoever looks at what this CPU has cached does so before or after the flush.
