@@ -16,6 +16,7 @@
 //! | [`arch_impl`], [`mmu`], [`ran`], [`variant`] | mmu386 on this machine |
 //! | [`serial`], [`report`], [`events`] | what people and the harness read |
 //! | [`pci`], [`oracle`], [`tests`] | devices, and what is tried on them |
+//! | [`soak`], [`chaos`] | all of it at once, for long, and disturbed |
 //! | [`book`], [`still`], [`audit`] | the truth, and audits with the world stopped |
 //!
 //! # Command line
@@ -23,7 +24,8 @@
 //! `tests=all` runs every test that the variant can end, a prefix those whose names begin so, `none`
 //! none; `bench=1` measures afterwards. `rounds=`, `seed=` and `samples=` are numbers. Test names
 //! begin with the hazard that they are about, where they are about one. `hang`, `panic`, `deaf`, `fault`,
-//! `overflow`, `triplefault` and `lostcpu` end badly on purpose.
+//! `overflow`, `triplefault` and `lostcpu` end badly on purpose. `soak` is everything at once, for `ms`
+//! milliseconds, or `rounds` rounds of every process, with `chaos=1` disturbed.
 //!
 //! # Addresses
 //!
@@ -39,6 +41,7 @@ pub mod arch_impl;
 pub mod audit;
 pub mod book;
 pub mod boot;
+pub mod chaos;
 pub mod clock;
 pub mod cmdline;
 pub mod cpu;
@@ -64,6 +67,7 @@ pub mod sched;
 pub mod segment;
 pub mod serial;
 pub mod smp;
+pub mod soak;
 pub mod spl;
 pub mod still;
 pub mod tests;

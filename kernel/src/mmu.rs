@@ -11,6 +11,7 @@ use mmu386::segment::Segment;
 use mmu386::state::System;
 use mmu386::user::Ticket;
 pub use mmu386::variant::Fixes;
+use mmu386_wire::soak;
 use mmu386::{
     init, kaddr as window, kmap as kernel_maps, lock, patwc as combining, pool, shootdown, switch,
     user, vmap as vmapping, vmapsync as syncing,
@@ -143,6 +144,14 @@ pub fn vunmap(va: usize, size: usize) -> Result<(), VunmapError> {
     timed_vunmap(va, size).map(|_| ())
 }
 
+/// Calls of vunmap since boot, by how long they took.
+static LATENCIES: [AtomicU32; soak::BUCKETS] = [const { AtomicU32::new(0) }; soak::BUCKETS];
+
+/// Calls of vunmap since boot, by how long they took: see the wire's buckets.
+pub fn latencies() -> [u32; soak::BUCKETS] {
+    LATENCIES.each_ref().map(|bucket| bucket.load(Ordering::Relaxed))
+}
+
 /// As `vunmap`; how long it took, by the TSC.
 pub fn timed_vunmap(va: usize, size: usize) -> Result<u64, VunmapError> {
     start_wait();
@@ -155,6 +164,7 @@ pub fn timed_vunmap(va: usize, size: usize) -> Result<u64, VunmapError> {
         Ok(()) => ledger.gone(call),
         Err(_) => ledger.kept(call),
     });
+    LATENCIES[soak::bucket(clock::nanoseconds(span))].fetch_add(1, Ordering::Relaxed);
     result.map(|()| span)
 }
 

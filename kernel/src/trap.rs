@@ -13,7 +13,7 @@ use crate::events::{self, Kind};
 use crate::mach::m;
 use crate::panic::{self, Regs};
 use crate::segment::DFSEL;
-use crate::{apic, mmu, probe, sched, segment, still, tests, user};
+use crate::{apic, chaos, mmu, probe, sched, segment, still, tests, user};
 
 const NMI: u32 = 2;
 const DOUBLE_FAULT: usize = 8;
@@ -278,6 +278,7 @@ fn interrupt(vector: u8, ureg: &Ureg) {
             m().ticks.fetch_add(1, Ordering::Relaxed);
             apic::eoi();
             tests::watchdog();
+            chaos::tick();
             // Interrupts were on: no ilock is held, and the stack is a process's if there is one.
             if ureg.eflags & IF != 0 && mmu::may_preempt() {
                 sched::sched();

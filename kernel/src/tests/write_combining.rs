@@ -51,7 +51,8 @@ pub fn small(context: &Context) -> Outcome {
     outcome
 }
 
-fn judge(context: &Context, va: usize, sight: &Sight) {
+/// Judges whether a CPU's directory has the new memory type.
+pub fn judge(context: &Context, va: usize, sight: &Sight) {
     let seen = sight.pde & LARGE;
     if seen != LARGE {
         let (hazard, cpu, expected, why) = ("A10", sight.cpu, LARGE, LATE);

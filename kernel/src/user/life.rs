@@ -206,6 +206,7 @@ fn make(
         group.withdraw();
         return Err(Error::NoProcess);
     }
+    super::count(&super::LIVES);
     Ok(pid)
 }
 
