@@ -43,7 +43,8 @@ static EVENT_RINGS: [Ring; RINGS] = [const {
 const _: () = assert!(matches!(events::SYMBOL.as_bytes(), b"EVENT_RINGS"));
 
 /// How often each CPU did each; written by that CPU alone, with interrupts off.
-static COUNTS: [[AtomicU32; KINDS]; RINGS] = [const { [const { AtomicU32::new(0) }; KINDS] }; RINGS];
+static COUNTS: [[AtomicU32; KINDS]; RINGS] =
+    [const { [const { AtomicU32::new(0) }; KINDS] }; RINGS];
 
 /// How often something happened since boot, on all CPUs.
 pub fn count(kind: Kind) -> u32 {

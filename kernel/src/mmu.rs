@@ -11,11 +11,11 @@ use mmu386::segment::Segment;
 use mmu386::state::System;
 use mmu386::user::Ticket;
 pub use mmu386::variant::Fixes;
-use mmu386_wire::soak;
 use mmu386::{
     init, kaddr as window, kmap as kernel_maps, lock, patwc as combining, pool, shootdown, switch,
     user, vmap as vmapping, vmapsync as syncing,
 };
+use mmu386_wire::soak;
 
 use crate::arch_impl::{PC, Pc};
 use crate::layout::{MAXMACH, PTEVALID, PTEWRITE, VPT, pdx};

@@ -116,11 +116,7 @@ impl Mapping {
     }
 
     /// As `unmap`, with a look from some CPUs.
-    pub fn unmap_seen_from<S: AsRef<[Sight]>>(
-        self,
-        context: &Context,
-        look: impl Fn(usize) -> S,
-    ) {
+    pub fn unmap_seen_from<S: AsRef<[Sight]>>(self, context: &Context, look: impl Fn(usize) -> S) {
         if let Err(error) = mmu::vunmap(self.va, self.size) {
             panic!("{error}");
         }
