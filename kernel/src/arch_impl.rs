@@ -191,6 +191,10 @@ impl Arch for Pc {
     fn relax(&self, seen: &[(&AtomicU32, u32)]) {
         core::hint::spin_loop();
         mmu::check_deadline(seen);
+        // Whoever is waited for may need this CPU's core. The next tick looks again.
+        if spl::islo() && mmu::waits_long() {
+            spl::rest();
+        }
     }
 
     fn kick(&self, cpu: usize) {

@@ -292,6 +292,15 @@ pub fn start_wait() {
     waiter().store(clock::milliseconds(), Ordering::Relaxed);
 }
 
+/// How long a wait spins where it could rest instead, in milliseconds.
+const PATIENCE_MS: u32 = 2;
+
+/// Whether the wait of whoever calls has lasted so long that it should rest.
+pub fn waits_long() -> bool {
+    let since = waiter().load(Ordering::Relaxed);
+    since != 0 && clock::milliseconds().wrapping_sub(since) > PATIENCE_MS
+}
+
 /// One turn of a wait: panics when it lasts too long, and says what did not come.
 pub fn check_deadline(seen: &[(&AtomicU32, u32)]) {
     let since = waiter().load(Ordering::Relaxed);
