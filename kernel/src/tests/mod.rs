@@ -11,6 +11,7 @@ mod crew;
 mod cycles;
 mod descriptors;
 mod device;
+mod devices;
 mod early;
 mod functions;
 mod handover;
@@ -75,6 +76,7 @@ const TESTS: &[Test] = &[
     Test::new("a2-idle-flush", cycles::idle),
     Test::new("cycles-4k", cycles::run),
     Test::new("handover", handover::run),
+    Test::new("devices", devices::run),
     Test::new("a7-early-boot", early::run),
     Test::new("a9-arithmetic", arithmetic::run),
     Test { name: "b1-splhi-unmap", needs: &[Fixes::B1], run: splhi_unmap::alone },

@@ -11,14 +11,11 @@ use crate::layout::{BY2LARGE, BY2PG, VPT};
 use crate::mach::machno;
 use crate::mmu;
 use crate::oracle::large_pages;
-use crate::probe::{self, Sight};
+use crate::probe;
 
-/// What chooses entry 7 of the attribute table: in a page table entry, and in a directory entry of a
-/// large page (Intel SDM vol. 3, 11.12.3).
+/// What chooses entry 7 of the attribute table in a page table entry (Intel SDM vol. 3, 11.12.3).
 const SMALL: u32 = 0x98;
-const LARGE: u32 = 0x1018;
 
-const LATE: &str = "after patwc, a directory entry still chooses the old memory type";
 const WRONG: &str = "patwc did not change the entries that it was asked to, or changed others";
 
 /// Pages of a small mapping, and how many of them are made write combining.
@@ -51,14 +48,6 @@ pub fn small(context: &Context) -> Outcome {
     outcome
 }
 
-fn judge(context: &Context, va: usize, sight: &Sight) {
-    let seen = sight.pde & LARGE;
-    if seen != LARGE {
-        let (hazard, cpu, expected, why) = ("A10", sight.cpu, LARGE, LATE);
-        context.finding(&Finding { hazard, cpu, va, expected, seen, why });
-    }
-}
-
 /// Large pages, which every CPU's process has copied into its directory before.
 pub fn large(context: &Context) -> Outcome {
     let video = context.devices.framebuffer.as_ref();
@@ -71,6 +60,7 @@ pub fn large(context: &Context) -> Outcome {
     let ncpu = context.ncpu;
     let barrier = Barrier::new(ncpu + 1);
     let address = AtomicUsize::new(0);
+    let mapping = move |va| Mapping { va, pa, size: BY2LARGE };
     let wired = |who: usize| (who < ncpu).then_some(who);
     crew(&"write-combining", ncpu + 1, wired, move |who| {
         let context = &shared;
@@ -85,7 +75,7 @@ pub fn large(context: &Context) -> Outcome {
                 probe::here(va);
                 barrier.wait();
                 barrier.wait();
-                judge(context, va, &probe::here(va));
+                mapping(va).check_combining(context, &probe::here(va));
                 barrier.wait();
             }
         }
@@ -98,7 +88,7 @@ pub fn large(context: &Context) -> Outcome {
             barrier.wait();
             no.fetch_add(u32::from(!mmu::patwc(mapping.va, BY2LARGE)), Ordering::Relaxed);
             for sight in probe::everywhere(mapping.va) {
-                judge(context, mapping.va, &sight);
+                mapping.check_combining(context, &sight);
             }
             barrier.wait();
             barrier.wait();
