@@ -32,18 +32,19 @@ fn end(attack: Attack) -> End {
     match attack {
         ReadNull | ReadKernel | WriteKernel | ReadVmap | WriteVmap | ReadKmap | WriteKmap
         | ReadVpt | WriteVpt | WriteVpd | WriteMach | WritePlatform | ReadTop | ReadStraddling
-        | WriteText | JumpNull | JumpKernel | JumpVpt | DeepStack | KernelStack => End::BadAccess,
+        | WriteText | JumpNull | JumpKernel | JumpVpt | DeepStack | KernelStack
+        | KernelThroughSegment => End::BadAccess,
         Hlt | Cli | Sti | PopfCli | In | Out | ReadCr0 | LoadCr3 | LoadDr7 | Lgdt | Lidt | Lldt
         | Ltr | Wrmsr | Invlpg | Invd | KernelData | KernelStackSegment | KernelCode
         | TaskSegment | CallTask | LocalSegment | ProcessSegment | FarSegment
         | NullStackSegment | KernelReturn | IntTimer | IntPageFault | IntDoubleFault
-        | IntBreakpoint | IntOther => PROTECTION,
+        | IntBreakpoint | IntOther | CallGate | BeyondLocalTable | DescriptorPulled => PROTECTION,
         NestedTask => End::Exception("invalid TSS"),
         Divide => End::Exception("divide error"),
         TrapFlag => End::Exception("debug exception"),
         Undefined | Sse => End::Exception("invalid opcode"),
         Fpu | FpuWait => End::Exception("coprocessor not available"),
-        BadCalls | BadPointers | BadStack | ForkBomb => End::Refused,
+        BadCalls | BadPointers | BadStack | BadDescriptors | RunningOnIt | ForkBomb => End::Refused,
         Spin => End::Killed,
     }
 }

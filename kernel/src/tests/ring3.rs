@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering;
 use super::account::{all_well, settle, spare, start};
 use super::context::{Context, Outcome};
 use crate::mach::{machp, nmach};
+use crate::segment;
 use crate::user::{CALLS, COPIES, FAULTS, Group};
 
 /// Every system call, by a program on each CPU.
@@ -32,9 +33,13 @@ pub fn calls(context: &Context) -> Outcome {
 /// Rounds of a program that holds known values in its registers.
 const ROUNDS: u32 = 300;
 
+/// Times that any CPU entered a process.
+fn switches() -> u32 {
+    (0..nmach()).map(|n| machp(n).switches.load(Ordering::Relaxed)).sum()
+}
+
 /// Two programs for each CPU that spin, so that only the tick takes them from it.
 pub fn preemption(context: &Context) -> Outcome {
-    let switches = || (0..nmach()).map(|n| machp(n).switches.load(Ordering::Relaxed)).sum::<u32>();
     let (before, switched) = (spare(), switches());
     let group = Group::new(2 * context.ncpu as u32);
     for seed in 0..2 * context.ncpu as u32 {
@@ -49,5 +54,36 @@ pub fn preemption(context: &Context) -> Outcome {
     ));
     // More than it takes to start each, once.
     outcome.failures += u32::from(switched <= 2 * group.lives());
+    outcome
+}
+
+/// Rounds of a program with descriptors of its own.
+const SEGMENT_ROUNDS: u32 = 60;
+
+/// Programs with descriptors of their own, two for each CPU, beside some that have none. All tables are
+/// freed at the end.
+pub fn segments(context: &Context) -> Outcome {
+    let (before, tables) = (spare(), segment::ldts());
+    let switched = switches();
+    let group = Group::new(3 * context.ncpu as u32 + 2);
+    let strangers = Group::new(context.ncpu as u32);
+    let mut rng = context.rng(0);
+    for n in 0..2 * context.ncpu {
+        start("segments", &[rng.below(1 << 24) as u32, SEGMENT_ROUNDS, 0], &group);
+        if n.is_multiple_of(2) {
+            start("registers", &[n as u32, ROUNDS / 3], &strangers);
+        }
+    }
+    group.wait();
+    settle(context, &strangers, before);
+    settle(context, &group, before);
+    all_well(context, &strangers);
+    all_well(context, &group);
+    let (left, switched) = (segment::ldts() - tables, switches() - switched);
+    let mut outcome = context.outcome(format_args!(
+        "{} processes with descriptors of their own, {switched} switches, {left} tables not freed",
+        group.lives()
+    ));
+    outcome.failures += left + u32::from(switched <= 2 * group.lives());
     outcome
 }

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use kernel_abi::Error;
 use mmu386::gdt::Selector;
 
+use super::descriptors::Descriptors;
 use super::exec::{self, Start};
 use super::group::{Cause, Death, Group};
 use super::space::{NSHARED, Space};
@@ -151,7 +152,8 @@ pub fn first_frame(eip: u32, esp: u32) -> UserUreg {
     frame
 }
 
-/// A child of the process that calls, with the same memory and registers, but for a result of 0.
+/// A child of the process that calls, with the same memory, descriptors and registers, but for a result of
+/// 0.
 ///
 /// # Errors
 /// `NoProcess` at the limit of the group or of the machine.
@@ -165,7 +167,11 @@ pub fn fork(frame: &UserUreg) -> Result<u32, Error> {
     let parent = Parent { slot: up().expect("a process runs").index(), pid: pid() };
     slot.family.lock().children += 1;
     let program: &'static &'static str = exec::find(*me.program.borrow())?;
-    let child = make(program, me.group.clone(), Some(parent), move || Ok((space, frame)));
+    let descriptors = Descriptors::current();
+    let child = make(program, me.group.clone(), Some(parent), move || {
+        descriptors.install();
+        Ok((space, frame))
+    });
     if child.is_err() {
         slot.family.lock().children -= 1;
     } else {
@@ -219,7 +225,7 @@ pub fn begin() {
     go_to_ring_3(&frame)
 }
 
-/// Replaces the memory of the process that calls; it goes on as `frame` says.
+/// Replaces the memory of the process that calls, and takes its descriptors; it goes on as `frame` says.
 pub fn replace(program: &'static str, start: Start, frame: &mut UserUreg) {
     let me = own();
     let slot = &up().expect("a process runs").ring3;
@@ -228,6 +234,7 @@ pub fn replace(program: &'static str, start: Start, frame: &mut UserUreg) {
     let old = me.space.replace(start.space);
     slot.publish(&me.space.borrow());
     drop(old);
+    Descriptors::default().install();
     me.program.replace(program);
     *frame = first_frame(start.eip, start.esp);
 }
@@ -246,6 +253,7 @@ pub fn die(cause: Cause) -> ! {
     let user = unsafe { (*slot.own.get()).take() }.expect("a process of ring 3");
     mmu::flushmmu();
     forget();
+    Descriptors::default().install();
     let User { space, group, program, parent, .. } = *user;
     drop(space);
     slot.publish(&Space::default());

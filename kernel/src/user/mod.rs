@@ -7,6 +7,7 @@
 //! | `fault` | from a fault to putmmu |
 //! | `copy` | checked accesses to a process's memory |
 //! | `exec` | programs |
+//! | `descriptors` | segment descriptors of a process's own |
 //! | `life` | birth, fork, death, waiting for children |
 //! | `group` | processes that come from one start, and what became of them |
 //! | `syscall` | system calls |
@@ -14,6 +15,7 @@
 //! The floating point unit is off (`cpu`): a program that uses it gets an exception, and is killed.
 
 mod copy;
+mod descriptors;
 mod exec;
 mod fault;
 mod group;
