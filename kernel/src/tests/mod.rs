@@ -84,6 +84,7 @@ const TESTS: &[Test] = &[
     Test { name: "b2-lock-holder", needs: &[Fixes::B1, Fixes::B2], run: splhi_unmap::holding },
     Test::new("ring3-calls", ring3::calls),
     Test::new("ring3-preemption", ring3::preemption),
+    Test::new("ring3-text", ring3::text),
     Test::new("ring3-segments", ring3::segments),
     Test::new("isolation", isolation::run),
     Test { name: "user-life", needs: &[Fixes::C1], run: user_life::run },

@@ -6,7 +6,7 @@ use super::account::{all_well, settle, spare, start};
 use super::context::{Context, Outcome};
 use crate::mach::{machp, nmach};
 use crate::segment;
-use crate::user::{CALLS, COPIES, FAULTS, Group};
+use crate::user::{CALLS, COPIES, FAULTS, Group, TEXTS, Text};
 
 /// Every system call, by a program on each CPU.
 pub fn calls(context: &Context) -> Outcome {
@@ -85,5 +85,44 @@ pub fn segments(context: &Context) -> Outcome {
         group.lives()
     ));
     outcome.failures += left + u32::from(switched <= 2 * group.lives());
+    outcome
+}
+
+/// Programs that run one after the other, and side by side, while their text is kept: each page of it is
+/// read in once, whoever comes first. It goes when it is not kept any more, and pages are whole then.
+pub fn text(context: &Context) -> Outcome {
+    let before = spare();
+    let read = || TEXTS.load(Ordering::Relaxed);
+    let text = match Text::keep("calls") {
+        Ok(text) => text,
+        Err(error) => panic!("calls: {error:?}"),
+    };
+    let start_all = || {
+        let group = Group::new(8 * context.ncpu as u32);
+        for _ in 0..context.ncpu {
+            start("calls", &[7, 9], &group);
+        }
+        group.wait();
+        all_well(context, &group);
+    };
+    let at_first = read();
+    start_all();
+    let first = read() - at_first;
+    start_all();
+    let (again, present) = (read() - at_first - first, text.present());
+    drop(text);
+    // The control: text that nobody keeps is read in again.
+    let unkept = read();
+    start_all();
+    let group = Group::new(1);
+    settle(context, &group, before);
+    let unkept = read() - unkept;
+    let mut outcome = context.outcome(format_args!(
+        "{present} pages of text read in by {first} faults of {} processes, {again} by as many again; \
+         {unkept} when nobody kept them",
+        context.ncpu
+    ));
+    let once = first as usize == present && present > 0 && again == 0 && unkept >= first;
+    outcome.failures += u32::from(!once);
     outcome
 }

@@ -28,6 +28,7 @@ mod syscall;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 pub use copy::{copying, landing};
+pub use exec::Text;
 pub use group::{Cause, Group};
 use life::own;
 pub use life::{Slot, begin, kill, spawn};
@@ -44,6 +45,8 @@ pub static REFUSED: AtomicU32 = AtomicU32::new(0);
 pub static HIGH: AtomicU32 = AtomicU32::new(0);
 /// Pages copied because they were written to.
 pub static COPIES: AtomicU32 = AtomicU32::new(0);
+/// Pages of text read in.
+pub static TEXTS: AtomicU32 = AtomicU32::new(0);
 /// System calls.
 pub static CALLS: AtomicU32 = AtomicU32::new(0);
 /// Forks.

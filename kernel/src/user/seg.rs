@@ -85,6 +85,16 @@ impl Seg {
         Seg { id, kind, image, pages: Locked::new(id, alloc::vec![None; count]) }
     }
 
+    /// The part of a program that it starts with.
+    pub fn image(&self) -> Option<Image> {
+        self.image
+    }
+
+    /// How many pages are there.
+    pub fn resident(&self) -> usize {
+        self.pages.with(|pages| pages.iter().flatten().count())
+    }
+
     /// Pages that fit.
     pub fn count(&self) -> usize {
         self.pages.with(|pages| pages.len())
@@ -143,6 +153,8 @@ impl Seg {
         });
         if lost {
             page::put(page);
+        } else if self.kind == Kind::Text {
+            super::count(&super::TEXTS);
         }
     }
 
