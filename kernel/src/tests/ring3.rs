@@ -93,10 +93,11 @@ pub fn segments(context: &Context) -> Outcome {
 pub fn text(context: &Context) -> Outcome {
     let before = spare();
     let read = || TEXTS.load(Ordering::Relaxed);
-    let text = match Text::keep("calls") {
+    // The second is what the first runs in a child.
+    let text = ["calls", "registers"].map(|name| match Text::keep(name) {
         Ok(text) => text,
-        Err(error) => panic!("calls: {error:?}"),
-    };
+        Err(error) => panic!("{name}: {error:?}"),
+    });
     let start_all = || {
         let group = Group::new(8 * context.ncpu as u32);
         for _ in 0..context.ncpu {
@@ -109,7 +110,8 @@ pub fn text(context: &Context) -> Outcome {
     start_all();
     let first = read() - at_first;
     start_all();
-    let (again, present) = (read() - at_first - first, text.present());
+    let (again, present) =
+        (read() - at_first - first, text.iter().map(Text::present).sum::<usize>());
     drop(text);
     // The control: text that nobody keeps is read in again.
     let unkept = read();
