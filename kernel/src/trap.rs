@@ -281,6 +281,7 @@ fn interrupt(vector: u8, ureg: &Ureg) {
             m().ticks.fetch_add(1, Ordering::Relaxed);
             apic::eoi();
             tests::watchdog();
+            user::killbig();
             // Interrupts were on: no ilock is held, and the stack is a process's if there is one.
             if ureg.eflags & IF != 0 && mmu::may_preempt() {
                 sched::sched();

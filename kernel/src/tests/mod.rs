@@ -20,6 +20,7 @@ mod isolation;
 mod kernel_code;
 mod kmap;
 mod migrate;
+mod out_of_memory;
 mod page_refs;
 mod pressure;
 mod registers;
@@ -87,6 +88,7 @@ const TESTS: &[Test] = &[
     Test::new("ring3-text", ring3::text),
     Test::new("ring3-segments", ring3::segments),
     Test::new("isolation", isolation::run),
+    Test::new("out-of-memory", out_of_memory::run),
     Test { name: "user-life", needs: &[Fixes::C1], run: user_life::run },
     Test::new("d2-page-refs", page_refs::run),
     Test::new(FUNCTIONS, functions::run),

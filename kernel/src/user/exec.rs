@@ -71,7 +71,8 @@ fn read(name: &str) -> Result<(Space, u32), Error> {
 /// Makes the address space of a program. May sleep for the page that holds its words.
 ///
 /// # Errors
-/// `NoProgram`; `BadProgram` if the file is not an executable for this kernel.
+/// `NoProgram`; `BadProgram` if the file is not an executable for this kernel; `NoMemory` if somebody has
+/// ended the process that calls while it waited for the page.
 pub fn load(name: &str, words: &[u32]) -> Result<Start, Error> {
     let (mut space, eip) = read(name)?;
     let stack = Seg::new(Kind::Private, USTKSIZE as usize / BY2PG, None);
@@ -79,7 +80,7 @@ pub fn load(name: &str, words: &[u32]) -> Result<Start, Error> {
     for word in [words.len() as u32].iter().chain(words) {
         top.extend_from_slice(&word.to_le_bytes()).map_err(|_| Error::BadArgument)?;
     }
-    stack.preset(USTKSIZE as usize / BY2PG - 1, BY2PG - top.len(), &top);
+    stack.preset(USTKSIZE as usize / BY2PG - 1, BY2PG - top.len(), &top).ok_or(Error::NoMemory)?;
     let base = (USTKTOP - USTKSIZE) as usize;
     space.attach(base, Arc::new(stack)).map_err(|_| Error::BadProgram)?;
     Ok(Start { space, eip, esp: USTKTOP - top.len() as u32 })

@@ -9,6 +9,7 @@
 //! | `exec` | programs |
 //! | `descriptors` | segment descriptors of a process's own |
 //! | `life` | birth, fork, death, waiting for children |
+//! | `killbig` | who goes when there is no memory |
 //! | `group` | processes that come from one start, and what became of them |
 //! | `syscall` | system calls |
 //!
@@ -19,6 +20,7 @@ mod descriptors;
 mod exec;
 mod fault;
 mod group;
+mod killbig;
 mod life;
 mod page;
 mod seg;
@@ -30,8 +32,9 @@ use core::sync::atomic::{AtomicU32, Ordering};
 pub use copy::{copying, landing};
 pub use exec::Text;
 pub use group::{Cause, Group};
+pub use killbig::killbig;
 use life::own;
-pub use life::{Slot, begin, kill, spawn};
+pub use life::{Slot, begin, kill, note_size, spawn};
 pub use syscall::syscall;
 
 use crate::spl::{splhi, spllo};
@@ -45,6 +48,8 @@ pub static REFUSED: AtomicU32 = AtomicU32::new(0);
 pub static HIGH: AtomicU32 = AtomicU32::new(0);
 /// Pages copied because they were written to.
 pub static COPIES: AtomicU32 = AtomicU32::new(0);
+/// Processes ended to make room for others.
+pub static STARVED: AtomicU32 = AtomicU32::new(0);
 /// Pages of text read in.
 pub static TEXTS: AtomicU32 = AtomicU32::new(0);
 /// System calls.
@@ -56,6 +61,11 @@ pub static EXECS: AtomicU32 = AtomicU32::new(0);
 
 fn count(counter: &AtomicU32) {
     counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Whether somebody has ended the process that calls.
+pub fn ended() -> bool {
+    life::doom().is_some()
 }
 
 /// A process in ring 3 faulted at `va`: goes on, or ends. Interrupts are off.
@@ -84,8 +94,8 @@ pub fn exception(_frame: &UserUreg, name: &'static str) -> ! {
 
 /// The process goes back to ring 3, unless somebody ended it. Interrupts are off.
 pub fn leaving() {
-    if life::killed() {
+    if let Some(cause) = life::doom() {
         spllo();
-        life::die(Cause::Killed);
+        life::die(cause);
     }
 }

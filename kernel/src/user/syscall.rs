@@ -67,7 +67,7 @@ fn sleep(milliseconds: u32) -> Result<(), Error> {
     }
     let start = clock::tsc();
     sched::sched();
-    while clock::since(start) < u64::from(milliseconds) * 1000 && !life::killed() {
+    while clock::since(start) < u64::from(milliseconds) * 1000 && life::doom().is_none() {
         sched::relax();
     }
     Ok(())
