@@ -34,7 +34,8 @@ mod write_combining;
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use heapless::{String, Vec};
+use alloc::vec::Vec;
+use heapless::String;
 use mmu386_wire::{Line, exit};
 
 use crate::cmdline::Options;
@@ -128,7 +129,7 @@ pub fn start(options: Options, devices: Devices, sights: early::Sights) {
     kproc(&"tests", None, move || run(options, devices, sights));
 }
 
-fn chosen(pattern: &str) -> Vec<usize, 32> {
+fn chosen(pattern: &str) -> Vec<usize> {
     let fits = |test: &Test| {
         let asked = test.name.starts_with(pattern) && test.name != FUNCTIONS;
         asked || (pattern == "all" && test.needs.iter().all(|fix| mmu::has(*fix)))

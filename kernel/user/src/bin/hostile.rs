@@ -308,13 +308,17 @@ fn running_on_it() -> u32 {
     0
 }
 
-/// Until there is no room. Who was refused once is done.
+/// Until there is no room. Who was refused once is done, but makes room for others only when they had
+/// time to be refused, too.
 fn fork_bomb() -> u32 {
     let mut forks = 0;
     loop {
         match user::fork() {
             Ok(_) => forks += 1,
-            Err(Error::NoProcess) => return 0,
+            Err(Error::NoProcess) => {
+                user::sleep(10);
+                return 0;
+            }
             Err(_) => return ALIVE,
         }
         if forks > 1000 {
