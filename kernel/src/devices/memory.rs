@@ -49,7 +49,7 @@ impl Memory {
 
     /// The window in equal parts.
     pub fn window(range: Range<usize>) -> Memory {
-        let each = (range.end - range.start) / PARTS & !(BY2PG - 1);
+        let each = ((range.end - range.start) / PARTS) & !(BY2PG - 1);
         let part = |n| range.start + n * each..range.start + (n + 1) * each;
         Memory { parts: (0..PARTS).map(part).collect(), taken: AtomicU32::new(0), large: false }
     }
