@@ -159,9 +159,13 @@ impl Context {
 }
 
 /// A violation without the directory that it was seen in: a stale entry goes from one to the next as
-/// they are copied, long after the test that left it.
+/// they are copied, long after the test that left it. How many more there are of a kind changes with
+/// that, too.
 fn what_is_wrong(violation: &Violation) -> &str {
     let detail = violation.detail.as_str();
+    if detail.starts_with("and ") && detail.ends_with(" more") {
+        return violation.property.description();
+    }
     let apart = match violation.property {
         Property::V1 => detail.split_once(" maps "),
         Property::V3 => detail.split_once(" is "),
