@@ -58,7 +58,7 @@ pub fn preemption(context: &Context) -> Outcome {
 }
 
 /// Rounds of a program with descriptors of its own.
-const SEGMENT_ROUNDS: u32 = 60;
+const SEGMENT_ROUNDS: u32 = 40;
 
 /// Programs with descriptors of their own, two for each CPU, beside some that have none. All tables are
 /// freed at the end.
@@ -68,13 +68,17 @@ pub fn segments(context: &Context) -> Outcome {
     let group = Group::new(3 * context.ncpu as u32 + 2);
     let strangers = Group::new(context.ncpu as u32);
     let mut rng = context.rng(0);
-    for n in 0..2 * context.ncpu {
-        start("segments", &[rng.below(1 << 24) as u32, SEGMENT_ROUNDS, 0], &group);
-        if n.is_multiple_of(2) {
-            start("registers", &[n as u32, ROUNDS / 3], &strangers);
+    // The second time in slots of the process table where others had descriptors.
+    for _ in 0..2 {
+        for n in 0..2 * context.ncpu {
+            start("segments", &[rng.below(1 << 24) as u32, SEGMENT_ROUNDS, 0], &group);
+            if n.is_multiple_of(2) {
+                start("registers", &[n as u32, ROUNDS / 3], &strangers);
+            }
         }
+        group.wait();
+        strangers.wait();
     }
-    group.wait();
     settle(context, &strangers, before);
     settle(context, &group, before);
     all_well(context, &strangers);
