@@ -17,6 +17,7 @@
 //! | [`serial`], [`report`], [`events`] | what people and the harness read |
 //! | [`pci`], [`oracle`], [`mapping`], [`devices`] | devices: their memory, what it must show, drivers |
 //! | [`tests`], [`finding`], [`rng`] | what is tried, and what is told of it |
+//! | [`soak`], [`chaos`] | all of it at once, for long, and disturbed |
 //! | [`book`], [`still`], [`audit`] | the truth, and audits with the world stopped |
 //!
 //! # Command line
@@ -24,7 +25,8 @@
 //! `tests=all` runs every test that the variant can end, a prefix those whose names begin so, `none`
 //! none; `bench=1` measures afterwards. `rounds=`, `seed=` and `samples=` are numbers. Test names
 //! begin with the hazard that they are about, where they are about one. `hang`, `panic`, `deaf`, `fault`,
-//! `overflow`, `triplefault` and `lostcpu` end badly on purpose.
+//! `overflow`, `triplefault` and `lostcpu` end badly on purpose. `soak` is everything at once, for `ms`
+//! milliseconds, or `rounds` rounds of every process, with `chaos=1` disturbed.
 //!
 //! # Addresses
 //!
@@ -40,6 +42,7 @@ pub mod arch_impl;
 pub mod audit;
 pub mod book;
 pub mod boot;
+pub mod chaos;
 pub mod clock;
 pub mod cmdline;
 pub mod cpu;
@@ -69,6 +72,7 @@ pub mod sched;
 pub mod segment;
 pub mod serial;
 pub mod smp;
+pub mod soak;
 pub mod spl;
 pub mod still;
 pub mod tests;

@@ -1,8 +1,10 @@
 //! A mapping of tagged device memory that is judged at every step.
 
+use core::sync::atomic::{AtomicU32, Ordering};
+
 use crate::finding::{Finding, Judge};
-use crate::layout::{BY2LARGE, BY2PG, PTESIZE, PTEVALID};
-use crate::mach::machno;
+use crate::layout::{BY2LARGE, BY2PG, MAXMACH, PTESIZE, PTEVALID};
+use crate::mach::{bump, machno};
 use crate::oracle::tag;
 use crate::probe::Sight;
 use crate::{mmu, probe};
@@ -15,6 +17,18 @@ pub struct Mapping {
     pub pa: usize,
     /// Bytes.
     pub size: usize,
+}
+
+/// Accesses of each CPU's that were judged.
+static JUDGED: [AtomicU32; MAXMACH] = [const { AtomicU32::new(0) }; MAXMACH];
+
+fn count() {
+    bump(&JUDGED[machno()]);
+}
+
+/// Accesses that were judged since boot.
+pub fn judged() -> u32 {
+    JUDGED.iter().fold(0, |sum, judged| sum.wrapping_add(judged.load(Ordering::Relaxed)))
 }
 
 const SHARED: &str = "vmap handed out addresses that are in use";
@@ -81,6 +95,7 @@ impl Mapping {
 
     /// Judges what one CPU saw at `offset` of this live mapping.
     fn compare(&self, judge: &impl Judge, offset: usize, sight: &Sight) {
+        count();
         let expected = tag(self.pa + offset);
         if sight.word == Some(expected) {
             return;
@@ -105,32 +120,38 @@ impl Mapping {
         }
     }
 
-    /// After patwc, the directory entry of a large page by which a CPU looked chooses write combining.
-    pub fn check_combining(&self, judge: &impl Judge, sight: &Sight) {
-        let seen = sight.pde & COMBINING;
-        if seen != COMBINING {
-            let (hazard, cpu, va, why) = ("A10", sight.cpu, self.va, LATE);
-            judge.finding(&Finding { hazard, cpu, va, expected: COMBINING, seen, why });
+    /// As `unmap`, with a look from some CPUs.
+    pub fn unmap_seen_from<S: AsRef<[Sight]>>(self, judge: &impl Judge, look: impl Fn(usize) -> S) {
+        if let Err(error) = mmu::vunmap(self.va, self.size) {
+            panic!("{error}");
+        }
+        for offset in self.offsets() {
+            let old = tag(self.pa + offset);
+            for sight in look(self.va + offset).as_ref() {
+                count();
+                if sight.word != Some(old) {
+                    continue;
+                }
+                let hazard = self.hazard(sight, "V1");
+                let (cpu, va) = (sight.cpu, self.va + offset);
+                let (expected, seen) = (0, old);
+                judge.finding(&Finding { hazard, cpu, va, expected, seen, why: STALE });
+            }
         }
     }
 
     /// Unmaps; then no CPU may reach the old memory. `pa` is the caller's own, so nobody else maps
     /// it meanwhile and its tag can only come from a stale translation.
     pub fn unmap(self, judge: &impl Judge) {
-        if let Err(error) = mmu::vunmap(self.va, self.size) {
-            panic!("{error}");
-        }
-        for offset in self.offsets() {
-            let old = tag(self.pa + offset);
-            for sight in probe::everywhere(self.va + offset) {
-                if sight.word != Some(old) {
-                    continue;
-                }
-                let hazard = self.hazard(&sight, "V1");
-                let (cpu, va) = (sight.cpu, self.va + offset);
-                let (expected, seen) = (0, old);
-                judge.finding(&Finding { hazard, cpu, va, expected, seen, why: STALE });
-            }
-        }
+        self.unmap_seen_from(judge, probe::everywhere);
+    }
+}
+
+/// After patwc, the directory entry of a large page by which a CPU looked at `va` chooses write combining.
+pub fn check_combining(judge: &impl Judge, va: usize, sight: &Sight) {
+    let seen = sight.pde & COMBINING;
+    if seen != COMBINING {
+        let (hazard, cpu, expected, why) = ("A10", sight.cpu, COMBINING, LATE);
+        judge.finding(&Finding { hazard, cpu, va, expected, seen, why });
     }
 }

@@ -15,6 +15,7 @@ use mmu386::{
     init, kaddr as window, kmap as kernel_maps, lock, patwc as combining, pool, shootdown, switch,
     user, vmap as vmapping, vmapsync as syncing,
 };
+use mmu386_wire::soak;
 
 use crate::arch_impl::{PC, Pc};
 use crate::layout::{MAXMACH, PTEVALID, PTEWRITE, VPT, pdx};
@@ -143,6 +144,14 @@ pub fn vunmap(va: usize, size: usize) -> Result<(), VunmapError> {
     timed_vunmap(va, size).map(|_| ())
 }
 
+/// Calls of vunmap since boot, by how long they took.
+static LATENCIES: [AtomicU32; soak::BUCKETS] = [const { AtomicU32::new(0) }; soak::BUCKETS];
+
+/// Calls of vunmap since boot, by how long they took: see the wire's buckets.
+pub fn latencies() -> [u32; soak::BUCKETS] {
+    LATENCIES.each_ref().map(|bucket| bucket.load(Ordering::Relaxed))
+}
+
 /// As `vunmap`; how long it took, by the TSC.
 pub fn timed_vunmap(va: usize, size: usize) -> Result<u64, VunmapError> {
     start_wait();
@@ -155,6 +164,7 @@ pub fn timed_vunmap(va: usize, size: usize) -> Result<u64, VunmapError> {
         Ok(()) => ledger.gone(call),
         Err(_) => ledger.kept(call),
     });
+    LATENCIES[soak::bucket(clock::nanoseconds(span))].fetch_add(1, Ordering::Relaxed);
     result.map(|()| span)
 }
 

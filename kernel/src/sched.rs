@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering;
 
 use crate::events::Kind;
 use crate::lock::Ilock;
-use crate::mach::{Mach, m, machno, machp, nmach, up};
+use crate::mach::{Mach, bump, m, machno, machp, nmach, up};
 use crate::proc::{NOBODY, NPROC, Proc, State, proctab};
 use crate::spl::{self, islo, splhi, splx};
 use crate::trap::VECTOR_WAKE;
@@ -90,6 +90,7 @@ fn enter(p: &'static Proc) {
     let me = mach.machno.load(Ordering::Relaxed);
     if p.last.swap(me, Ordering::Relaxed) != me {
         p.migrations.fetch_add(1, Ordering::Relaxed);
+        bump(&mach.migrations);
     }
     mach.up.store((&raw const *p).cast_mut(), Ordering::Relaxed);
     mach.switches.fetch_add(1, Ordering::Relaxed);

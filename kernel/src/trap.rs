@@ -13,7 +13,7 @@ use crate::events::{self, Kind};
 use crate::mach::m;
 use crate::panic::{self, Regs};
 use crate::segment::DFSEL;
-use crate::{apic, devices, mmu, probe, sched, segment, still, tests, user};
+use crate::{apic, chaos, devices, mmu, probe, sched, segment, still, tests, user};
 
 const NMI: u32 = 2;
 const DOUBLE_FAULT: usize = 8;
@@ -282,6 +282,7 @@ fn interrupt(vector: u8, ureg: &Ureg) {
             apic::eoi();
             tests::watchdog();
             user::killbig();
+            chaos::tick();
             // Interrupts were on: no ilock is held, and the stack is a process's if there is one.
             if ureg.eflags & IF != 0 && mmu::may_preempt() {
                 sched::sched();

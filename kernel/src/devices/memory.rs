@@ -9,8 +9,8 @@ use super::{Device, Life, Wrong, steps};
 use crate::finding::{Finding, Judge};
 use crate::layout::{BY2LARGE, BY2PG};
 use crate::mach::machno;
-use crate::mapping::Mapping;
-use crate::oracle::{large_pages, tag};
+use crate::mapping::{Mapping, check_combining};
+use crate::oracle::{large_pages, stamp, tag};
 use crate::rng::Rng;
 use crate::spl::{splhi, splx};
 use crate::{mmu, probe, sched};
@@ -19,6 +19,8 @@ use crate::{mmu, probe, sched};
 const PARTS: usize = 16;
 /// Most pages of the window that a driver maps.
 const MOST: usize = 8;
+/// Bytes of each page that are for its tag and its stamp.
+const HEAD: usize = 64;
 /// Words that a driver writes and reads again.
 const WORDS: usize = 4;
 
@@ -54,17 +56,21 @@ impl Memory {
         Memory { parts: (0..PARTS).map(part).collect(), taken: AtomicU32::new(0), large: false }
     }
 
-    /// Waits for a part, so that nobody else maps it meanwhile.
-    fn take(&self, first: usize) -> (u32, &Range<usize>) {
-        loop {
+    /// Waits for a part within a range, so that nobody else maps it meanwhile. `None` if there is no whole
+    /// one.
+    fn take(&self, within: &Range<usize>, first: usize) -> Option<(u32, &Range<usize>)> {
+        let inside = |part: &Range<usize>| within.start <= part.start && part.end <= within.end;
+        while self.parts.iter().any(inside) {
             for n in 0..self.parts.len() {
                 let n = (first + n) % self.parts.len();
-                if self.taken.fetch_or(1 << n, Ordering::SeqCst) & 1 << n == 0 {
-                    return (1 << n, &self.parts[n]);
+                let part = &self.parts[n];
+                if inside(part) && self.taken.fetch_or(1 << n, Ordering::SeqCst) & 1 << n == 0 {
+                    return Some((1 << n, part));
                 }
             }
             sched::relax();
         }
+        None
     }
 
     /// A mapping of its first page.
@@ -72,10 +78,15 @@ impl Memory {
         Mapping::new(judge, self.parts[0].start, BY2PG)
     }
 
-    /// One life of the driver.
-    pub fn life(&self, device: Device, judge: &impl Judge, rng: &mut Rng) -> Life {
-        assert!(!self.parts.is_empty(), "{device:?}: no whole part");
-        let (bit, part) = self.take(rng.below(PARTS));
+    /// One life of the driver, with memory within a range.
+    pub fn life(
+        &self,
+        device: Device,
+        judge: &impl Judge,
+        within: &Range<usize>,
+        rng: &mut Rng,
+    ) -> Option<Life> {
+        let (bit, part) = self.take(within, rng.below(PARTS))?;
         let (pa, size) = if self.large {
             (part.start, BY2LARGE)
         } else {
@@ -101,7 +112,7 @@ impl Memory {
         mapping.check_everywhere(judge, size - BY2PG);
         mapping.unmap(judge);
         self.taken.fetch_and(!bit, Ordering::SeqCst);
-        Life { device, looks, handled }
+        Some(Life { device, looks, handled })
     }
 
     /// What was written shows at other addresses, too.
@@ -123,7 +134,7 @@ fn combine(judge: &impl Judge, mapping: &Mapping) {
         return;
     }
     for sight in probe::everywhere(mapping.va) {
-        mapping.check_combining(judge, &sight);
+        check_combining(judge, mapping.va, &sight);
     }
 }
 
@@ -134,7 +145,7 @@ fn write(
     rng: &mut Rng,
 ) -> Result<(), Wrong> {
     let page = rng.below(mapping.size / BY2PG) * BY2PG;
-    let offset = page + 4 * (1 + rng.below(BY2PG / 4 - 1));
+    let offset = page + HEAD + 4 * rng.below((BY2PG - HEAD) / 4);
     let value = 0xD0_0000 | rng.below(1 << 16) as u32;
     if written.is_full() || written.iter().any(|word| word.offset == offset) {
         return Ok(());
@@ -146,6 +157,8 @@ fn write(
     if seen.is_ok() {
         // SAFETY: the word is the driver's, which has this part of the memory to itself.
         unsafe { probe::write(mapping.va + offset, value) };
+        // For the host, which sees the other side of the window.
+        stamp(mapping.va + page, mapping.pa + page);
     }
     splx(level);
     seen?;

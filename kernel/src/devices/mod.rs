@@ -130,21 +130,24 @@ pub struct Life {
 /// Lets a driver live once: a random one, from what `rng` gives. What is wrong goes to `judge`.
 ///
 /// Called by a process with interrupts on, on any CPU, by any number of them at once. May sleep.
-/// `None` if the machine has not the device. While drivers live, device memory is theirs.
-pub fn life(judge: &impl Judge, rng: &mut Rng) -> Option<Life> {
+/// `None` if the machine has not the device, or `may` nothing of its memory. While drivers live, what they
+/// may use is theirs alone, and so is what the IOAPIC's window shows.
+pub fn life(judge: &impl Judge, may: &Devices, rng: &mut Rng) -> Option<Life> {
     let device = Device::ALL[rng.below(Device::ALL.len())];
-    life_of(device, judge, rng)
+    life_of(device, judge, may, rng)
 }
 
 /// As [`life`], of a certain device.
-pub fn life_of(device: Device, judge: &impl Judge, rng: &mut Rng) -> Option<Life> {
+pub fn life_of(device: Device, judge: &impl Judge, may: &Devices, rng: &mut Rng) -> Option<Life> {
     mmu::upallocpdb();
     let known = known();
     match device {
         Device::Ioapic => Some(registers(device, known.ioapic.as_ref()?.pa(), judge, rng)),
         Device::Hpet => Some(registers(device, known.hpet.as_ref()?.pa(), judge, rng)),
-        Device::Framebuffer => Some(known.framebuffer.as_ref()?.life(device, judge, rng)),
-        Device::Window => Some(known.window.as_ref()?.life(device, judge, rng)),
+        Device::Framebuffer => {
+            known.framebuffer.as_ref()?.life(device, judge, may.framebuffer.as_ref()?, rng)
+        }
+        Device::Window => known.window.as_ref()?.life(device, judge, may.ivshmem.as_ref()?, rng),
     }
 }
 

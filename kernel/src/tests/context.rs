@@ -79,6 +79,21 @@ impl Context {
         }
     }
 
+    /// The same, for who has rounds of its own: every loop has its usual number.
+    pub fn without_rounds(&self) -> Context {
+        Context { rounds: 0, ..self.clone() }
+    }
+
+    /// The same, for who is to use these devices alone.
+    pub fn with(&self, devices: Devices) -> Context {
+        Context { devices, ..self.clone() }
+    }
+
+    /// Findings since the last call of `take_findings`.
+    pub fn found(&self) -> u32 {
+        self.findings.lock().count
+    }
+
     /// A source of random numbers for one process of one test.
     pub fn rng(&self, who: usize) -> Rng {
         Rng::new((self.seed ^ 0x9E37_79B9).wrapping_mul(2 * who as u32 + 1))

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use crate::layout::BY2PG;
-pub use crate::mapping::Mapping;
+pub use crate::mapping::{Mapping, judged};
 
 /// Pages of tagged memory for worker `who` of `of`: disjoint from everybody else's.
 pub fn pages_for(context: &Context, who: usize, of: usize) -> Option<Pages> {

@@ -31,7 +31,9 @@ pub fn run(context: &Context) -> Outcome {
         let mut round = who;
         loop {
             let number = round % Device::ALL.len();
-            if let Some(life) = devices::life_of(Device::ALL[number], context, &mut rng) {
+            if let Some(life) =
+                devices::life_of(Device::ALL[number], context, &context.devices, &mut rng)
+            {
                 let sum = &all[number];
                 sum.lives.fetch_add(1, Ordering::Relaxed);
                 sum.looks.fetch_add(life.looks, Ordering::Relaxed);

@@ -1,16 +1,16 @@
 //! What is tried on the devices, and the process that tries it.
 
 mod a1_large;
-mod account;
+pub mod account;
 mod arithmetic;
 mod bad_ends;
 mod bench;
-mod context;
+pub mod context;
 mod cpu_state;
-mod crew;
+pub mod crew;
 mod cycles;
 mod descriptors;
-mod device;
+pub mod device;
 mod devices;
 mod early;
 mod functions;
@@ -18,19 +18,19 @@ mod handover;
 mod install_after_free;
 mod isolation;
 mod kernel_code;
-mod kmap;
+pub mod kmap;
 mod migrate;
 mod out_of_memory;
 mod page_refs;
-mod pressure;
-mod registers;
+pub mod pressure;
+pub mod registers;
 mod ring3;
-mod segments;
+pub mod segments;
 mod splhi_unmap;
-mod user_life;
+pub mod user_life;
 mod user_pages;
 mod window;
-mod write_combining;
+pub mod write_combining;
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -138,8 +138,36 @@ fn chosen(pattern: &str) -> Vec<usize> {
     all.filter(|(_, test)| fits(test)).map(|(index, _)| index).collect()
 }
 
+/// The one test of a soak.
+const SOAK: &str = "soak";
+
+/// Soaks, and leaves. The harness watches over how long it takes.
+fn soak(options: &Options, devices: Devices, sights: early::Sights) -> ! {
+    report::send(&Line::Plan { tests: 1 });
+    let (seed, rounds, ms) = (options.seed, options.rounds, options.ms);
+    crate::println!("seed={seed} rounds={rounds} ms={ms} chaos={}", options.chaos);
+    let context = Context::new(options, devices, sights);
+    let outcome = crate::soak::run(&context.without_rounds(), options);
+    functions::tell();
+    leave(SOAK, &outcome)
+}
+
+/// Reports the only test, and leaves.
+fn leave(name: &'static str, outcome: &Outcome) -> ! {
+    let pass = outcome.failures == 0;
+    let mut detail = String::<320>::new();
+    // What does not fit is cut.
+    let _ = core::fmt::write(&mut detail, format_args!("{outcome}"));
+    report::send(&Line::Test { name: name.into(), pass, detail: detail.as_str().into() });
+    report::send(&Line::Done { passed: u32::from(pass), failed: u32::from(!pass) });
+    report::leave(if pass { exit::PASS } else { exit::FAIL })
+}
+
 fn run(options: Options, devices: Devices, sights: early::Sights) {
     bad_ends::perhaps(&options.tests);
+    if options.tests.as_str() == SOAK {
+        soak(&options, devices, sights);
+    }
     let tests = chosen(&options.tests);
     let known = !tests.is_empty() || matches!(options.tests.as_str(), "none" | "bench");
     assert!(known, "command line: no test is called {}", options.tests);

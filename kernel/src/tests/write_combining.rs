@@ -9,6 +9,7 @@ use super::crew::{Barrier, crew};
 use super::device::Mapping;
 use crate::layout::{BY2LARGE, BY2PG, VPT};
 use crate::mach::machno;
+pub use crate::mapping::check_combining as judge;
 use crate::mmu;
 use crate::oracle::large_pages;
 use crate::probe;
@@ -60,7 +61,6 @@ pub fn large(context: &Context) -> Outcome {
     let ncpu = context.ncpu;
     let barrier = Barrier::new(ncpu + 1);
     let address = AtomicUsize::new(0);
-    let mapping = move |va| Mapping { va, pa, size: BY2LARGE };
     let wired = |who: usize| (who < ncpu).then_some(who);
     crew(&"write-combining", ncpu + 1, wired, move |who| {
         let context = &shared;
@@ -75,7 +75,7 @@ pub fn large(context: &Context) -> Outcome {
                 probe::here(va);
                 barrier.wait();
                 barrier.wait();
-                mapping(va).check_combining(context, &probe::here(va));
+                judge(context, va, &probe::here(va));
                 barrier.wait();
             }
         }
@@ -88,7 +88,7 @@ pub fn large(context: &Context) -> Outcome {
             barrier.wait();
             no.fetch_add(u32::from(!mmu::patwc(mapping.va, BY2LARGE)), Ordering::Relaxed);
             for sight in probe::everywhere(mapping.va) {
-                mapping.check_combining(context, &sight);
+                judge(context, mapping.va, &sight);
             }
             barrier.wait();
             barrier.wait();

@@ -265,6 +265,7 @@ fn make(
         group.withdraw();
         return Err(Error::NoProcess);
     }
+    super::count(&super::LIVES);
     Ok(pid)
 }
 

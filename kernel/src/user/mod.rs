@@ -54,6 +54,8 @@ pub static STARVED: AtomicU32 = AtomicU32::new(0);
 pub static TEXTS: AtomicU32 = AtomicU32::new(0);
 /// System calls.
 pub static CALLS: AtomicU32 = AtomicU32::new(0);
+/// Processes that there were.
+pub static LIVES: AtomicU32 = AtomicU32::new(0);
 /// Forks.
 pub static FORKS: AtomicU32 = AtomicU32::new(0);
 /// Programs started.

@@ -16,5 +16,5 @@ pub use outcome::{Outcome, Problem};
 pub use qemu::{Accel, MAX_CPUS, Qemu, words};
 pub use report::{Report, nanoseconds};
 pub use run::{Boot, boot};
-pub use serial::{Bench, Finding, Panic, TestResult, Transcript};
+pub use serial::{Bench, Finding, Panic, Soaked, TestResult, Transcript};
 pub use symbols::Symbols;
