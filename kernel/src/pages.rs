@@ -172,9 +172,14 @@ pub fn newuserpage() -> Option<Frame> {
 /// As `newuserpage`, for a process of the kernel, if there is a frame. Until it has released all, others
 /// wait for it rather than for `killbig`.
 pub fn hold() -> Option<Frame> {
-    let frame = note(0)?;
-    up().expect("a process calls").lent.fetch_add(1, Ordering::SeqCst);
-    Some(frame)
+    // Before the frame is gone, so that nobody takes this for the end of memory.
+    let lent = &up().expect("a process calls").lent;
+    lent.fetch_add(1, Ordering::SeqCst);
+    let frame = note(0);
+    if frame.is_none() {
+        lent.fetch_sub(1, Ordering::SeqCst);
+    }
+    frame
 }
 
 fn note(least: usize) -> Option<Frame> {

@@ -24,7 +24,7 @@ static WAITED: AtomicU32 = AtomicU32::new(0);
 enum Standing {
     /// Somebody may free some.
     GoesOn,
-    /// A process of the kernel holds some, and runs.
+    /// Processes of the kernel hold some, and one of them may come to give them back.
     Lent(Option<&'static Proc>),
     /// Nobody frees any before the largest process does.
     Stuck(Option<&'static Proc>),
@@ -66,8 +66,9 @@ fn end(largest: &Proc) {
 
 /// Nobody changes state meanwhile.
 fn look() -> Standing {
-    let (mut lent, mut any, mut largest) = (false, false, None::<&Proc>);
+    let (mut lent, mut runs, mut any, mut largest) = (false, false, false, None::<&Proc>);
     for p in proctab() {
+        lent |= p.state() != State::Dead && p.lent.load(Ordering::SeqCst) != 0;
         let on_a_cpu = p.mach.load(Ordering::SeqCst) != NOBODY;
         match p.state() {
             // The scheduler gives back what it had.
@@ -82,10 +83,10 @@ fn look() -> Standing {
             }
             State::Wakeme => {}
             _ if p.ring3.ring3() => return Standing::GoesOn,
-            _ => lent |= p.lent.load(Ordering::SeqCst) != 0,
+            _ => runs = true,
         }
     }
-    match (any, lent) {
+    match (any, lent && runs) {
         // Processes of the kernel wait for each other, which is their affair.
         (false, _) => Standing::GoesOn,
         (true, true) => Standing::Lent(largest),
