@@ -5,7 +5,7 @@ pub mod account;
 mod arithmetic;
 mod bad_ends;
 mod bench;
-pub mod context;
+pub(crate) mod context;
 mod cpu_state;
 pub mod crew;
 mod cycles;
