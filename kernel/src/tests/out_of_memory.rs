@@ -9,21 +9,22 @@ use crate::user::{Cause, Group, STARVED};
 
 /// Pages that each process asks for.
 const PAGES: u32 = 120;
-/// Generations of each that is started.
-const GENERATIONS: u32 = 2;
+/// Families, each of which asks for more than there is.
+const FAMILIES: u32 = 2;
 
 const ENDED: &str = "a process that asked for too much ended in another way than out of memory";
 
-/// Twice as much as there is, by processes and their children, beside small ones that must not notice.
+/// More than twice what there is, by processes that keep theirs until their children are gone, beside small
+/// ones that must not notice.
 pub fn run(context: &Context) -> Outcome {
     let before = spare();
     let (starved, slept) = (STARVED.load(Ordering::Relaxed), pages::slept());
     let small = Group::new(4);
     let group = Group::new(48);
-    let families = (2 * pages::npage() as u32).div_ceil(PAGES * (GENERATIONS + 1)).max(2);
+    let generations = pages::npage() as u32 / PAGES;
     start("calls", &[7, 9], &small);
-    for _ in 0..families {
-        start("greedy", &[PAGES, GENERATIONS], &group);
+    for _ in 0..FAMILIES {
+        start("greedy", &[PAGES, generations], &group);
     }
     group.wait();
     settle(context, &small, before);
@@ -39,7 +40,7 @@ pub fn run(context: &Context) -> Outcome {
     let mut outcome = context.outcome(format_args!(
         "{lives} processes asked for {PAGES} pages each, {starved} ended for it, slept {slept} times"
     ));
-    // Somebody had to go, somebody had to stay, and nobody was ended for more.
+    // Somebody had to go, and nobody for another reason; not all had to.
     outcome.failures +=
         u32::from(starved == 0 || starved >= lives || deaths.len() as u32 != starved);
     outcome

@@ -60,20 +60,22 @@ pub fn preemption(context: &Context) -> Outcome {
 /// Rounds of a program with descriptors of its own.
 const SEGMENT_ROUNDS: u32 = 40;
 
-/// Programs with descriptors of their own, two for each CPU, beside some that have none. All tables are
+/// Programs with descriptors of their own, two for each CPU at most, beside some that have none. All tables are
 /// freed at the end.
 pub fn segments(context: &Context) -> Outcome {
     let (before, tables) = (spare(), segment::ldts());
     let switched = switches();
-    let group = Group::new(3 * context.ncpu as u32 + 2);
-    let strangers = Group::new(context.ncpu as u32);
+    // As many as the process table has room for.
+    let many = (2 * context.ncpu as u32).min(24);
+    let group = Group::new(many + many / 2 + 2);
+    let strangers = Group::new(many);
     let mut rng = context.rng(0);
     // The second time in slots of the process table where others had descriptors.
     for _ in 0..2 {
-        for n in 0..2 * context.ncpu {
+        for n in 0..many {
             start("segments", &[rng.below(1 << 24) as u32, SEGMENT_ROUNDS, 0], &group);
             if n.is_multiple_of(2) {
-                start("registers", &[n as u32, ROUNDS / 3], &strangers);
+                start("registers", &[n, ROUNDS / 3], &strangers);
             }
         }
         group.wait();

@@ -1,5 +1,5 @@
-//! Takes more and more memory, and has a child that does the same with a copy of what there is. Words:
-//! pages, generations to come. What it finds wrong in its memory it reports.
+//! Takes memory, and then has a child that writes all of its copy of it, and has a child. Words: pages,
+//! generations to come. What it finds wrong in its memory it reports.
 #![no_std]
 #![no_main]
 
@@ -32,30 +32,20 @@ fn fill(from: u32, to: u32, tag: u32) {
 
 #[unsafe(no_mangle)]
 fn main(words: &[u32]) -> u32 {
-    let (pages, mut generations) = (words[0], words[1]);
+    let (pages, generations) = (words[0], words[1]);
     // SAFETY: one thread, and no reference.
     unsafe { (&raw mut START).write_volatile(2) };
     assert!(user::brk(page(pages)) == Ok(0));
-    let mut children = 0;
-    fill(0, pages / 4, user::getpid() << 16);
-    while generations > 0 {
-        generations -= 1;
-        match user::fork() {
-            Ok(0) => children = 0,
-            Ok(_) => {
-                children += 1;
-                break;
-            }
-            Err(_) => break,
+    for generation in 0..=generations {
+        // All that the parent has, one page after the other; who has a child keeps it until that is gone.
+        for n in 0..pages {
+            fill(n, n + 1, user::getpid() << 16);
+        }
+        if generation < generations && user::fork().is_ok_and(|child| child != 0) {
+            assert!(user::await_child().is_ok());
+            break;
         }
     }
-    // One page after the other, so that all are in need together.
-    for n in 0..pages {
-        fill(n, n + 1, user::getpid() << 16);
-    }
     fill(0, pages, user::getpid() << 16);
-    for _ in 0..children {
-        assert!(user::await_child().is_ok());
-    }
     0
 }
