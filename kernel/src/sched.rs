@@ -88,7 +88,8 @@ pub fn schedinit() -> ! {
 fn enter(p: &'static Proc) {
     let mach = m();
     let me = mach.machno.load(Ordering::Relaxed);
-    if p.last.swap(me, Ordering::Relaxed) != me {
+    let last = p.last.swap(me, Ordering::Relaxed);
+    if last != me && last != NOBODY {
         p.migrations.fetch_add(1, Ordering::Relaxed);
         bump(&mach.migrations);
     }
