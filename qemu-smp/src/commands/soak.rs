@@ -116,6 +116,6 @@ impl Work<'_> {
         let mut watch = Watch::new(self.progress, window, step.wanted);
         let report = attended(self.paths, &boot, &elf, &mut watch)?;
         watch.finish(&report.said);
-        Ok(step.judge(&report, &watch.shown))
+        Ok(step.judge(&report, &watch))
     }
 }

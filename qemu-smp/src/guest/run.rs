@@ -153,6 +153,15 @@ pub fn attended(
         .tempdir()
         .context("cannot make a folder for the socket")?;
     let socket = room.path().join("qmp");
+    if let Some(window) = &boot.window {
+        // What another guest wrote would be taken for this one's.
+        match fs::remove_file(window) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot clear {}", window.display()));
+            }
+            _ => {}
+        }
+    }
     let command = Qemu::find()?.command(paths, boot, elf, &socket);
     let command_line = qemu::line(&command);
 

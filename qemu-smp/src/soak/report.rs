@@ -101,7 +101,7 @@ impl<'a> Soak<'a> {
             );
         }
         for control in self.controls {
-            let Control { variant, tests, shown, missing, .. } = control;
+            let Control { variant, tests, shown, missing, also, foreign, .. } = control;
             let shown: Vec<_> = shown
                 .iter()
                 .map(|(hazard, after)| format!("{hazard} after {after:.1} s"))
@@ -111,7 +111,16 @@ impl<'a> Soak<'a> {
             } else {
                 format!("; NOT {}", missing.join(", "))
             };
-            let _ = writeln!(text, "  control {variant} ({tests}): {}{missing}", shown.join(", "));
+            let also: String = also.keys().map(|hazard| format!(", {hazard}")).collect();
+            let foreign = match foreign {
+                0 => String::new(),
+                pages => format!("; the host saw {pages} pages that a stale translation wrote to"),
+            };
+            let _ = writeln!(
+                text,
+                "  control {variant} ({tests}): {}{also}{missing}{foreign}",
+                shown.join(", ")
+            );
         }
         if !self.report.outcome.passed() {
             text.push_str(&self.report.text(symbols));
