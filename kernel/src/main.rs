@@ -15,7 +15,8 @@
 //! | [`user`] | processes in ring 3: address spaces, faults, system calls, programs |
 //! | [`arch_impl`], [`mmu`], [`ran`], [`variant`] | mmu386 on this machine |
 //! | [`serial`], [`report`], [`events`] | what people and the harness read |
-//! | [`pci`], [`oracle`], [`tests`] | devices, and what is tried on them |
+//! | [`pci`], [`oracle`], [`mapping`], [`devices`] | devices: their memory, what it must show, drivers |
+//! | [`tests`], [`finding`], [`rng`] | what is tried, and what is told of it |
 //! | [`soak`], [`chaos`] | all of it at once, for long, and disturbed |
 //! | [`book`], [`still`], [`audit`] | the truth, and audits with the world stopped |
 //!
@@ -45,12 +46,15 @@ pub mod chaos;
 pub mod clock;
 pub mod cmdline;
 pub mod cpu;
+pub mod devices;
 pub mod events;
+pub mod finding;
 pub mod frames;
 pub mod heap;
 pub mod layout;
 pub mod lock;
 pub mod mach;
+pub mod mapping;
 pub mod mmu;
 pub mod multiboot;
 pub mod oracle;
@@ -63,6 +67,7 @@ pub mod probe;
 pub mod proc;
 pub mod ran;
 pub mod report;
+pub mod rng;
 pub mod sched;
 pub mod segment;
 pub mod serial;
@@ -130,6 +135,7 @@ extern "C" fn boot_main(magic: u32, info: u32) -> ! {
     clock::calibrate(platform.pm_port);
     report::send(&Line::Boot { variant: variant::NAME.into(), cpus: platform.cpus.len() as u32 });
     let devices = oracle::prepare(&platform);
+    devices::init(&platform, &devices);
     paging::close_boot_view();
 
     smp::go_online();

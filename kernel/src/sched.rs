@@ -238,6 +238,12 @@ pub fn sleep(chan: usize, cond: impl Fn() -> bool) {
     }
 }
 
+/// Looks at processes while none changes its state. At any interrupt level; `look` takes no lock.
+pub fn frozen<R>(look: impl FnOnce() -> R) -> R {
+    let _sched = SCHED.lock();
+    look()
+}
+
 /// Wakes whoever sleeps on `chan`.
 pub fn wakeup(chan: usize) {
     for p in proctab() {

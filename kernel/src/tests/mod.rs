@@ -5,12 +5,13 @@ pub mod account;
 mod arithmetic;
 mod bad_ends;
 mod bench;
-pub mod context;
+pub(crate) mod context;
 mod cpu_state;
 pub mod crew;
 mod cycles;
 mod descriptors;
 pub mod device;
+mod devices;
 mod early;
 mod functions;
 mod handover;
@@ -19,6 +20,7 @@ mod isolation;
 mod kernel_code;
 pub mod kmap;
 mod migrate;
+mod out_of_memory;
 mod page_refs;
 pub mod pressure;
 pub mod registers;
@@ -32,7 +34,8 @@ pub mod write_combining;
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use heapless::{String, Vec};
+use alloc::vec::Vec;
+use heapless::String;
 use mmu386_wire::{Line, exit};
 
 use crate::cmdline::Options;
@@ -75,6 +78,7 @@ const TESTS: &[Test] = &[
     Test::new("a2-idle-flush", cycles::idle),
     Test::new("cycles-4k", cycles::run),
     Test::new("handover", handover::run),
+    Test::new("devices", devices::run),
     Test::new("a7-early-boot", early::run),
     Test::new("a9-arithmetic", arithmetic::run),
     Test { name: "b1-splhi-unmap", needs: &[Fixes::B1], run: splhi_unmap::alone },
@@ -82,7 +86,10 @@ const TESTS: &[Test] = &[
     Test { name: "b2-lock-holder", needs: &[Fixes::B1, Fixes::B2], run: splhi_unmap::holding },
     Test::new("ring3-calls", ring3::calls),
     Test::new("ring3-preemption", ring3::preemption),
+    Test::new("ring3-text", ring3::text),
+    Test::new("ring3-segments", ring3::segments),
     Test::new("isolation", isolation::run),
+    Test::new("out-of-memory", out_of_memory::run),
     Test { name: "user-life", needs: &[Fixes::C1], run: user_life::run },
     Test::new("d2-page-refs", page_refs::run),
     Test::new(FUNCTIONS, functions::run),
@@ -122,7 +129,7 @@ pub fn start(options: Options, devices: Devices, sights: early::Sights) {
     kproc(&"tests", None, move || run(options, devices, sights));
 }
 
-fn chosen(pattern: &str) -> Vec<usize, 32> {
+fn chosen(pattern: &str) -> Vec<usize> {
     let fits = |test: &Test| {
         let asked = test.name.starts_with(pattern) && test.name != FUNCTIONS;
         asked || (pattern == "all" && test.needs.iter().all(|fix| mmu::has(*fix)))
