@@ -42,6 +42,8 @@ const MOST: usize = 16 << 20;
 const STD_VGA: (u16, u16) = (0x1234, 0x1111);
 const IVSHMEM: (u16, u16) = (0x1AF4, 0x1110);
 const IOAPIC_VERSION: u32 = 1;
+/// The register that shows what was selected before.
+pub const IOAPIC: &str = "IOAPIC version";
 
 /// The tag of the page that holds a physical address.
 pub fn tag(pa: usize) -> u32 {
@@ -78,7 +80,7 @@ pub fn prepare(platform: &Platform) -> Devices {
     if let Some(ioapic) = platform.ioapic {
         // Selected once; nobody selects another.
         poke(ioapic, IOAPIC_VERSION);
-        add("IOAPIC version", ioapic + 0x10, peek(ioapic + 0x10));
+        add(IOAPIC, ioapic + 0x10, peek(ioapic + 0x10));
     }
     Devices {
         registers,

@@ -1,28 +1,36 @@
 //! What the kernel's processes do in a soak, round after round.
 
+use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use alloc::sync::Arc;
+use kernel_abi::Attack;
 use mmu386::error::SegmentError;
 
 use super::board::Board;
 use super::{Pace, can};
 use crate::layout::{BY2LARGE, BY2PG};
 use crate::mmu::{self, Fixes};
-use crate::oracle::{Devices, large_pages, stamp};
+use crate::oracle::{self, Devices, large_pages, stamp};
+use crate::rng::Rng;
 use crate::spl::{splhi, splx};
-use crate::tests::account::{all_well, told};
-use crate::tests::context::{Context, Rng};
+use crate::tests::account::{all_well, start, told};
+use crate::tests::context::Context;
 use crate::tests::crew::{self, Crew};
 use crate::tests::device::{Mapping, pages_for};
-use crate::tests::{kmap, pressure, registers, segments, user_life, write_combining};
+use crate::tests::{isolation, kmap, pressure, registers, segments, user_life, write_combining};
 use crate::user::{self, Group};
-use crate::{probe, sched};
+use crate::{devices, probe, sched};
 
 /// Mappings of device memory that were used and unmapped, and those of them with 4 MB.
 pub static MAPS: AtomicU32 = AtomicU32::new(0);
 /// See `MAPS`.
 pub static LARGE: AtomicU32 = AtomicU32::new(0);
+
+/// Lives of drivers, and looks by their interrupt handlers.
+pub static DRIVERS: AtomicU32 = AtomicU32::new(0);
+/// See `DRIVERS`.
+pub static HANDLED: AtomicU32 = AtomicU32::new(0);
 
 /// Most pages of a small mapping.
 const MOST: usize = 4;
@@ -32,13 +40,19 @@ const SMALL_BOARDS: usize = 3;
 const LIFE_ROUNDS: u32 = 40;
 const MOST_LIVES: u32 = 16;
 
+/// Rounds of other programs, and most processes of theirs at a time.
+const PROGRAM_ROUNDS: u32 = 10;
+const MOST_PROGRAMS: u32 = 12;
+
 /// What the processes share.
 pub struct Ground {
     /// When they end.
     pub pace: Pace,
-    /// Small mappings are of the upper half of each device, large ones of the lower.
+    /// Small mappings are of the upper half of each device, large ones of its first 4 MB, those of
+    /// drivers of what is between.
     small: Context,
     large: Context,
+    drivers: Devices,
     boards: [Board; SMALL_BOARDS + 1],
     segment: segments::Shared,
 }
@@ -57,7 +71,7 @@ pub struct Job {
 
 /// All of them.
 pub const JOBS: &[Job] = &[
-    Job { name: &"mapper", people: |ncpu| ncpu + 2, wired: true, needs: &[], round: small },
+    Job { name: &"mapper", people: |ncpu| ncpu.min(16) + 2, wired: true, needs: &[], round: small },
     Job { name: &"large", people: |_| 1, wired: false, needs: &[], round: large },
     Job { name: &"registers", people: |_| 1, wired: false, needs: &[], round: device_registers },
     Job {
@@ -71,6 +85,9 @@ pub const JOBS: &[Job] = &[
     Job { name: &"births", people: |ncpu| ncpu.min(2), wired: false, needs: &[], round: birth },
     Job { name: &"hog", people: |_| 1, wired: false, needs: &[], round: hog },
     Job { name: &"lives", people: |_| 2, wired: false, needs: &[], round: lives },
+    Job { name: &"programs", people: |_| 1, wired: false, needs: &[], round: programs },
+    Job { name: &"hostile", people: |_| 1, wired: false, needs: &[], round: hostile },
+    Job { name: &"drivers", people: |ncpu| ncpu.min(2), wired: false, needs: &[], round: driver },
 ];
 
 /// One process.
@@ -101,20 +118,23 @@ impl Job {
 impl Ground {
     /// The devices, in halves, and nothing on the boards.
     pub fn new(context: &Context, pace: Pace) -> Ground {
-        let half = |upper: bool| {
-            let half = |range: &core::ops::Range<usize>| {
-                let middle = range.start + (range.end - range.start) / 2;
-                if upper { middle..range.end } else { range.start..middle }
+        let part = |from: usize, to: usize| {
+            let part = |range: &Range<usize>| {
+                let quarter = (range.end - range.start) / 4;
+                range.start + from * quarter..range.start + to * quarter
             };
-            let Devices { registers, framebuffer, ivshmem } = context.devices.clone();
-            let framebuffer = framebuffer.as_ref().map(half);
-            let ivshmem = ivshmem.as_ref().map(half);
-            context.with(Devices { registers, framebuffer, ivshmem })
+            let Devices { mut registers, framebuffer, ivshmem } = context.devices.clone();
+            // Its driver selects what its window shows.
+            registers.retain(|register| register.name != oracle::IOAPIC);
+            let framebuffer = framebuffer.as_ref().map(part);
+            let ivshmem = ivshmem.as_ref().map(part);
+            Devices { registers, framebuffer, ivshmem }
         };
         Ground {
             pace,
-            small: half(true),
-            large: half(false),
+            small: context.with(part(2, 4)),
+            large: context.with(part(0, 1)),
+            drivers: part(1, 2),
             boards: Default::default(),
             segment: segments::new(),
         }
@@ -264,4 +284,33 @@ fn lives(ground: &Ground, worker: &mut Worker) {
     group.wait();
     told(context, &group);
     all_well(context, &group);
+}
+
+/// Programs that ask for all system calls, keep their registers, and have descriptors of their own.
+fn programs(ground: &Ground, worker: &mut Worker) {
+    let context = &ground.small;
+    let group = Group::new(MOST_PROGRAMS);
+    let seed = worker.rng.below(1 << 24) as u32;
+    start("segments", &[seed, PROGRAM_ROUNDS, 0], &group);
+    start("registers", &[seed & 0xFF, PROGRAM_ROUNDS], &group);
+    start("calls", &[7, 9], &group);
+    group.wait();
+    told(context, &group);
+    all_well(context, &group);
+}
+
+/// A hostile program, which is to fail alone.
+fn hostile(ground: &Ground, worker: &mut Worker) {
+    isolation::alone(&ground.small, Attack::ALL[worker.rng.below(Attack::ALL.len())]);
+    for _ in 0..worker.rng.below(4) {
+        sched::relax();
+    }
+}
+
+/// A driver's life.
+fn driver(ground: &Ground, worker: &mut Worker) {
+    if let Some(life) = devices::life(&ground.small, &ground.drivers, &mut worker.rng) {
+        DRIVERS.fetch_add(1, Ordering::Relaxed);
+        HANDLED.fetch_add(life.handled, Ordering::Relaxed);
+    }
 }

@@ -24,6 +24,7 @@ use crate::cmdline::Options;
 use crate::tests::account::{accounted, spare};
 use crate::tests::context::{Context, Outcome};
 use crate::tests::crew;
+use crate::tests::page_refs::Counting;
 use crate::{chaos, clock, mmu, report, sched};
 use counters::Since;
 use jobs::{Ground, JOBS};
@@ -75,6 +76,7 @@ pub fn run(context: &Context, options: &Options) -> Outcome {
     };
     chaos::set(options.chaos.then_some(options.seed));
     let crews: Vec<_> = JOBS.iter().filter_map(|job| job.start(&ground)).collect();
+    let mut pages = Counting::new();
     let (mut told, mut audited) = (begun, begun);
     while !crews.iter().all(crew::Crew::is_done) {
         sched::relax();
@@ -87,6 +89,7 @@ pub fn run(context: &Context, options: &Options) -> Outcome {
         }
         if clock::since(audited) >= AUDIT_US {
             context.audit();
+            pages.compare(context);
             audited = clock::tsc();
         }
     }

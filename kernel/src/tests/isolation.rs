@@ -1,6 +1,7 @@
 //! Hostile programs: each is killed or refused alone. Kernel, other processes and the count of pages are
 //! as before.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use kernel_abi::Attack;
@@ -93,17 +94,9 @@ fn attempt(context: &Context, seed: u32, attacks: &[Attack]) {
             start("registers", &[2 * seed + n, ROUNDS], bystanders);
         }
     }
-    let begin = |attack: &Attack| {
-        let group = Group::new(LIMIT);
-        start("hostile", &[*attack as u32], &group);
-        (*attack, group)
-    };
-    let groups: Vec<_> = attacks.iter().map(begin).collect();
+    let groups: Vec<_> = attacks.iter().map(|attack| (*attack, begin(*attack))).collect();
     for (_, group) in groups.iter().filter(|(attack, _)| matches!(end(*attack), End::Killed)) {
-        for _ in 0..3 {
-            sched::relax();
-        }
-        group.kill();
+        kill_soon(group);
     }
     groups.iter().for_each(|(_, group)| group.wait());
     bystanders.iter().for_each(|group| group.wait());
@@ -112,6 +105,29 @@ fn attempt(context: &Context, seed: u32, attacks: &[Attack]) {
         all_well(context, bystanders);
     }
     groups.iter().for_each(|(attack, group)| judge(context, *attack, group));
+}
+
+/// One attack beside whatever else there is.
+pub fn alone(context: &Context, attack: Attack) {
+    let group = begin(attack);
+    if matches!(end(attack), End::Killed) {
+        kill_soon(&group);
+    }
+    group.wait();
+    judge(context, attack, &group);
+}
+
+fn begin(attack: Attack) -> Arc<Group> {
+    let group = Group::new(LIMIT);
+    start("hostile", &[attack as u32], &group);
+    group
+}
+
+fn kill_soon(group: &Group) {
+    for _ in 0..3 {
+        sched::relax();
+    }
+    group.kill();
 }
 
 /// All attacks, some at a time, then an audit.

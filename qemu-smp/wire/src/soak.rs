@@ -77,6 +77,12 @@ counters! {
     maps,
     /// Those of them with 4 MB.
     large,
+    /// Lives of drivers.
+    drivers,
+    /// Looks by their interrupt handlers.
+    handled,
+    /// Times that countpagerefs was compared with the allocator.
+    counted,
     /// Accesses of device memory whose result was judged.
     judged,
     /// Rounds of the kernel's own processes, of whatever they do.
