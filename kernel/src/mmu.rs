@@ -280,8 +280,13 @@ pub fn procflushmmu(matches: impl Fn(&Proc) -> bool) {
 /// When each process, and each CPU without one, began the operation that it may be waiting in:
 /// milliseconds, 0 for none.
 static WAITS: [AtomicU32; NPROC + MAXMACH] = [const { AtomicU32::new(0) }; NPROC + MAXMACH];
-/// Longest wait. A vCPU that the host neglects answers within a few scheduling periods.
+/// Longest wait for each 8 CPUs. A vCPU that the host neglects answers within a few scheduling periods, and
+/// with more of them each gets less.
 const DEADLINE_MS: u32 = 10_000;
+
+fn deadline_ms() -> u32 {
+    DEADLINE_MS * nmach().div_ceil(8) as u32
+}
 
 fn waiter() -> &'static AtomicU32 {
     &WAITS[up().map_or_else(|| NPROC + machno(), Proc::index)]
@@ -304,7 +309,7 @@ pub fn waits_long() -> bool {
 /// One turn of a wait: panics when it lasts too long, and says what did not come.
 pub fn check_deadline(seen: &[(&AtomicU32, u32)]) {
     let since = waiter().load(Ordering::Relaxed);
-    if since == 0 || clock::milliseconds().wrapping_sub(since) < DEADLINE_MS {
+    if since == 0 || clock::milliseconds().wrapping_sub(since) < deadline_ms() {
         return;
     }
     let word = seen.first().map_or(core::ptr::null(), |(word, _)| &raw const **word);
@@ -313,10 +318,13 @@ pub fn check_deadline(seen: &[(&AtomicU32, u32)]) {
         let answers = [&raw const mach.flushed, &raw const mach.flushmmu, &raw const mach.online];
         if answers.contains(&word) {
             let ticks = machp(cpu).ticks.load(Ordering::Relaxed);
-            panic!("shootdown: cpu{cpu} did not answer in {DEADLINE_MS} ms; it took {ticks} ticks");
+            panic!(
+                "shootdown: cpu{cpu} did not answer in {} ms; it took {ticks} ticks",
+                deadline_ms()
+            );
         }
     }
-    panic!("a wait on the word at {word:p} lasts longer than {DEADLINE_MS} ms");
+    panic!("a wait on the word at {word:p} lasts longer than {} ms", deadline_ms());
 }
 
 /// A user fault of the process that calls begins.

@@ -98,13 +98,18 @@ pub struct Worker {
 }
 
 impl Job {
-    /// Starts its processes, if the variant can do it.
+    /// How many processes do it on so many CPUs; none if the variant cannot.
+    pub fn people(&self, ncpu: usize) -> usize {
+        if can(self.needs) { (self.people)(ncpu) } else { 0 }
+    }
+
+    /// Starts its processes.
     pub fn start(&'static self, ground: &Arc<Ground>) -> Option<Crew> {
-        if !can(self.needs) {
+        let ncpu = ground.small.ncpu;
+        let of = self.people(ncpu);
+        if of == 0 {
             return None;
         }
-        let ncpu = ground.small.ncpu;
-        let of = (self.people)(ncpu);
         let ground = ground.clone();
         let wired = |who: usize| (self.wired && who < ncpu).then_some(who);
         Some(crew::start(self.name, of, wired, move |who| {

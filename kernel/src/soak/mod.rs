@@ -39,8 +39,10 @@ const USUAL_MS: u32 = 10_000;
 /// When the processes end.
 pub struct Pace {
     over: AtomicBool,
-    /// Rounds of each process; 0 for as many as there is time for.
+    /// Least rounds of each process; 0 for as many as there is time for.
     rounds: u32,
+    /// Processes that have not done so many. The others go on until there are none.
+    behind: AtomicU32,
     /// Rounds of all of them.
     done: AtomicU32,
 }
@@ -49,10 +51,14 @@ impl Pace {
     /// Repeats a round until it is time.
     fn repeat(&self, mut round: impl FnMut()) {
         let mut done = 0;
-        while !self.over.load(Ordering::Relaxed) && (self.rounds == 0 || done < self.rounds) {
+        let enough = || self.rounds != 0 && self.behind.load(Ordering::Relaxed) == 0;
+        while !self.over.load(Ordering::Relaxed) && !enough() {
             round();
             done += 1;
             self.done.fetch_add(1, Ordering::Relaxed);
+            if done == self.rounds {
+                self.behind.fetch_sub(1, Ordering::Relaxed);
+            }
         }
     }
 }
@@ -62,8 +68,13 @@ pub fn run(context: &Context, options: &Options) -> Outcome {
     let before = spare();
     let usual = if options.rounds == 0 { USUAL_MS } else { u32::MAX };
     let ms = if options.ms == 0 { usual } else { options.ms };
-    let pace =
-        Pace { over: AtomicBool::new(false), rounds: options.rounds, done: AtomicU32::new(0) };
+    let people: usize = JOBS.iter().map(|job| job.people(context.ncpu)).sum();
+    let pace = Pace {
+        over: AtomicBool::new(false),
+        rounds: options.rounds,
+        behind: AtomicU32::new(people as u32),
+        done: AtomicU32::new(0),
+    };
     let ground = Arc::new(Ground::new(context, pace));
     let since = Since::now();
     let begun = clock::tsc();
@@ -98,6 +109,8 @@ pub fn run(context: &Context, options: &Options) -> Outcome {
     ground.empty_segment();
     accounted(context, before);
     context.audit();
+    // Nobody is within the MMU code any more.
+    pages.compare(context);
     let counters = tell();
     context.outcome(format_args!(
         "{} ms, {} shootdowns, {} faults, {} lives, {} migrations, slept {} times, {} audits",

@@ -22,7 +22,7 @@ pub struct SoakArgs {
     /// Minutes of guest time; half a minute without this.
     #[arg(long, value_name = "M", conflicts_with = "rounds", value_parser = minutes)]
     pub minutes: Option<u32>,
-    /// Rounds of each of the kernel's processes, instead of a time.
+    /// Rounds that each of the kernel's processes does at least, instead of a time.
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: Option<u32>,
     /// Variant of mmu386.
