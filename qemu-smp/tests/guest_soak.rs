@@ -157,6 +157,31 @@ fn a_qemu_that_is_killed_at_any_moment_is_no_pass() {
 }
 
 #[test]
+fn a_soak_that_falls_silent_is_a_hang() {
+    let _turn = turn();
+    let room = tempfile::tempdir().unwrap();
+    let file = room.path().join("soak.json");
+    let mut soak = command(&["--smp", "2", "--minutes", "10", "--no-control", "--json"]);
+    soak.args(["--silence", "5"]).arg("--output").arg(&file);
+    let child = soak.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let qemu = qemu_of(&child);
+    sleep(Duration::from_secs(3));
+    kill(qemu, Signal::SIGSTOP).unwrap();
+    let (status, told) = report(&child.wait_with_output().unwrap());
+    assert_eq!((status, &told["verdict"]), (Some(1), &"fail".into()), "{:#}", told["reasons"]);
+    let reasons = told["reasons"].to_string();
+    assert!(reasons.contains("hang: silent for 5 s; the soak told last of its"), "{reasons}");
+    assert!(told["boot"]["qemu_silent"].is_string(), "{told:#}");
+    assert!(told["counters"]["shootdowns"].as_u64() > Some(0), "{told:#}");
+}
+
+/// A finer interleaving than that of threads: CPUs take turns by the number of instructions.
+#[test]
+fn cpus_that_take_turns() {
+    controlled("4", &["--icount", "3", "--chaos", "--seed", "3"]);
+}
+
+#[test]
 fn a_report_that_cannot_be_written_is_printed_and_no_pass() {
     let _turn = turn();
     let args = ["--smp", "1", "--minutes", "0.02", "--no-control", "--output", "/dev/full"];

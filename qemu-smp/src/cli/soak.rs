@@ -1,5 +1,7 @@
 //! The arguments of `cargo smp soak`.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::Install;
@@ -42,6 +44,10 @@ pub struct SoakArgs {
     /// same seed, shift and kernel give the same run. The host disturbs nothing then.
     #[arg(long, value_name = "SHIFT", value_parser = clap::value_parser!(u32).range(0..=10))]
     pub icount: Option<u32>,
+    /// How long the guest may say nothing before it is taken for dead; it tells its counters each second of
+    /// its own time.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub silence: u64,
     /// A counter that has to come to a number, or the soak is inconclusive.
     #[arg(long, value_name = "NAME=N")]
     pub at_least: Vec<AtLeast>,
@@ -83,6 +89,7 @@ impl SoakArgs {
             chaos: self.chaos,
             accel: self.accel,
             icount: self.icount,
+            silence: Duration::from_secs(self.silence),
             at_least: self.at_least.clone(),
         })
     }

@@ -58,12 +58,12 @@ pub struct Plan {
     pub accel: Accel,
     /// Deterministic, by a clock that counts instructions.
     pub icount: Option<u32>,
+    /// How long the guest may say nothing.
+    pub silence: Duration,
     /// What must have happened so often.
     pub at_least: Vec<AtLeast>,
 }
 
-/// How long a guest may say nothing: it reports every second, and its own deadlines are 10 s.
-const SILENCE: Duration = Duration::from_secs(60);
 /// How long the host may take for a soak of rounds, whose length nobody knows.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
@@ -85,7 +85,7 @@ impl Plan {
             seed: Some(self.seed),
             ms,
             chaos: self.chaos,
-            silence: Some(SILENCE),
+            silence: Some(self.silence),
             window: Some(window),
             icount: self.icount,
             ..Boot::new(&self.variant, self.smp)
