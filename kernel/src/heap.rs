@@ -39,3 +39,8 @@ pub unsafe fn init(start: usize) {
     // SAFETY: the caller's promise is the allocator's.
     unsafe { HEAP.0.lock().init(start as *mut u8, HEAPSIZE) };
 }
+
+/// Bytes in use.
+pub fn used() -> usize {
+    HEAP.0.lock().used()
+}

@@ -6,7 +6,7 @@ use mmu386_wire::soak::{BUCKETS, Counters};
 
 use super::jobs;
 use crate::events::{self, Kind};
-use crate::{audit, chaos, mach, mmu, pages, user};
+use crate::{audit, chaos, heap, mach, mmu, pages, user};
 
 /// Counts as they stood at one moment.
 pub struct Since {
@@ -62,6 +62,7 @@ fn since_boot(rounds: u32, findings: u32) -> Counters {
         rounds,
         audits: audit::count(),
         chaos: chaos::count(),
+        heap: heap::used() as u32,
         findings,
     }
 }

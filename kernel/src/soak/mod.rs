@@ -21,11 +21,11 @@ use alloc::vec::Vec;
 use mmu386_wire::Line;
 
 use crate::cmdline::Options;
-use crate::tests::account::{accounted, spare};
+use crate::tests::account::{accounted, found, spare};
 use crate::tests::context::{Context, Outcome};
 use crate::tests::crew;
 use crate::tests::page_refs::Counting;
-use crate::{chaos, clock, mmu, report, sched};
+use crate::{chaos, clock, heap, mmu, report, sched};
 use counters::Since;
 use jobs::{Ground, JOBS};
 
@@ -35,6 +35,10 @@ const REPORT_US: u64 = 1_000_000;
 const AUDIT_US: u64 = 250_000;
 /// Length of a soak that was asked for neither time nor rounds.
 const USUAL_MS: u32 = 10_000;
+
+/// Bytes that tables may have grown by.
+const HEAP_SLACK: usize = 64 << 10;
+const LEAK: &str = "bytes of the kernel's heap did not come back";
 
 /// When the processes end.
 pub struct Pace {
@@ -65,7 +69,7 @@ impl Pace {
 
 /// A soak, from the first process to the last page.
 pub fn run(context: &Context, options: &Options) -> Outcome {
-    let before = spare();
+    let (before, heap) = (spare(), heap::used());
     let usual = if options.rounds == 0 { USUAL_MS } else { u32::MAX };
     let ms = if options.ms == 0 { usual } else { options.ms };
     let people: usize = JOBS.iter().map(|job| job.people(context.ncpu)).sum();
@@ -108,13 +112,16 @@ pub fn run(context: &Context, options: &Options) -> Outcome {
     chaos::set(None);
     ground.empty_segment();
     accounted(context, before);
+    let grown = heap::used().saturating_sub(heap);
+    if grown > HEAP_SLACK {
+        found(context, "heap", 0, heap as u32, heap::used() as u32, LEAK);
+    }
     context.audit();
     // Nobody is within the MMU code any more.
     pages.compare(context);
     let counters = tell();
     context.outcome(format_args!(
-        "{} ms, {} shootdowns, {} faults, {} lives, {} migrations, slept {} times, {} audits",
-        clock::since(begun) / 1000,
+        "{} shootdowns, {} faults, {} lives, {} migrations, slept {} times, {} audits",
         counters.shootdowns,
         counters.faults,
         counters.lives,

@@ -147,20 +147,26 @@ fn soak(options: &Options, devices: Devices, sights: early::Sights) -> ! {
     let (seed, rounds, ms) = (options.seed, options.rounds, options.ms);
     crate::println!("seed={seed} rounds={rounds} ms={ms} chaos={}", options.chaos);
     let context = Context::new(options, devices, sights);
+    let start = clock::tsc();
     let outcome = crate::soak::run(&context.without_rounds(), options);
     functions::tell();
-    leave(SOAK, &outcome)
+    let pass = tell(SOAK, &outcome, clock::since(start) / 1000);
+    leave(u32::from(pass), u32::from(!pass))
 }
 
-/// Reports the only test, and leaves.
-fn leave(name: &'static str, outcome: &Outcome) -> ! {
+/// Reports how a test ended; whether it passed.
+fn tell(name: &'static str, outcome: &Outcome, milliseconds: u64) -> bool {
     let pass = outcome.failures == 0;
     let mut detail = String::<320>::new();
     // What does not fit is cut.
-    let _ = core::fmt::write(&mut detail, format_args!("{outcome}"));
+    let _ = core::fmt::write(&mut detail, format_args!("{outcome}; {milliseconds} ms"));
     report::send(&Line::Test { name: name.into(), pass, detail: detail.as_str().into() });
-    report::send(&Line::Done { passed: u32::from(pass), failed: u32::from(!pass) });
-    report::leave(if pass { exit::PASS } else { exit::FAIL })
+    pass
+}
+
+fn leave(passed: u32, failed: u32) -> ! {
+    report::send(&Line::Done { passed, failed });
+    report::leave(if failed == 0 { exit::PASS } else { exit::FAIL })
 }
 
 fn run(options: Options, devices: Devices, sights: early::Sights) {
@@ -182,18 +188,11 @@ fn run(options: Options, devices: Devices, sights: early::Sights) {
         let mut outcome = (test.run)(&context);
         context.audit();
         outcome.failures += context.take_findings();
-        let milliseconds = clock::since(start) / 1000;
-        let pass = outcome.failures == 0;
-        if pass {
+        if tell(test.name, &outcome, clock::since(start) / 1000) {
             passed += 1
         } else {
             failed += 1
         }
-        let mut detail = String::<320>::new();
-        // What does not fit is cut.
-        let _ = core::fmt::write(&mut detail, format_args!("{outcome}; {milliseconds} ms"));
-        let (name, detail) = (test.name.into(), detail.as_str().into());
-        report::send(&Line::Test { name, pass, detail });
     }
     if options.bench || options.tests.as_str() == "bench" {
         watch(TESTS.len());
@@ -202,6 +201,5 @@ fn run(options: Options, devices: Devices, sights: early::Sights) {
     LATE.store(0, Ordering::Relaxed);
     functions::tell();
     crate::println!("{} audits", audit::count());
-    report::send(&Line::Done { passed, failed });
-    report::leave(if failed == 0 { exit::PASS } else { exit::FAIL });
+    leave(passed, failed)
 }

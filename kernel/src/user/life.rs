@@ -303,12 +303,13 @@ fn forget() {
 pub fn die(cause: Cause) -> ! {
     let p = up().expect("a process runs");
     let slot = &p.ring3;
+    // Out of its box, which nobody would free: this does not return.
     // SAFETY: the process takes its own, and asks for it no more.
-    let user = unsafe { (*slot.own.get()).take() }.expect("a process of ring 3");
+    let user = *unsafe { (*slot.own.get()).take() }.expect("a process of ring 3");
     mmu::flushmmu();
     forget();
     Descriptors::default().install();
-    let User { space, group, program, parent, .. } = *user;
+    let User { space, group, program, parent, .. } = user;
     drop(space);
     slot.publish(&Space::default());
     let pid = {

@@ -8,6 +8,7 @@ mod qmp;
 mod report;
 mod run;
 mod serial;
+mod steady;
 mod symbols;
 
 pub use autopsy::Autopsy;

@@ -11,12 +11,16 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::qemu::{self, Accel, Qemu};
 use super::qmp::Qmp;
+use super::steady::steady;
 use super::{Outcome, Problem, Report, Symbols, Transcript, autopsy};
 use crate::paths::Paths;
 use crate::process::{Ended, Lines, QUEUE, Running, interrupted, read_lines};
 
 /// Longest line of the guest's that is taken whole, in bytes.
 const LONGEST: u64 = 64 << 10;
+
+/// How long a guest whose instructions are counted is silent before QEMU is asked.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The kernel's seed where none is given.
 const KERNEL_SEED: u32 = 1;
@@ -162,8 +166,11 @@ pub fn attended(
             _ => {}
         }
     }
-    let command = Qemu::find()?.command(paths, boot, elf, &socket);
+    let mut command = Qemu::find()?.command(paths, boot, elf, &socket);
     let command_line = qemu::line(&command);
+    if boot.icount.is_some() {
+        steady(&mut command, room.path())?;
+    }
 
     let begun = Instant::now();
     let mut running = Running::start(command)?;
@@ -179,9 +186,12 @@ pub fn attended(
     let (mut silent, mut enough) = (false, false);
     let mut ended = running.wait(begun + boot.deadline, || {
         ears.drain(attendant);
-        let shut_down = control.is_shut_down();
+        // QEMU's main loop, woken by a question, would have its say in an order that counts instructions.
+        let ask = boot.icount.is_none() || ears.last.elapsed() > PATIENCE;
+        let shut_down = ask && control.is_shut_down();
         silent = boot.silence.is_some_and(|most| ears.last.elapsed() > most);
-        enough = !shut_down && !attendant.turn(&ears.said, control.connected().ok());
+        let qmp = if ask { control.connected().ok() } else { None };
+        enough = !shut_down && !attendant.turn(&ears.said, qmp);
         shut_down || silent || enough
     })?;
     if silent && matches!(ended, Ended::Asked) {

@@ -91,3 +91,107 @@ pub fn judge(
     wrong.append(&mut doubts);
     (verdict, wrong)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::guest::{Accel, Outcome, Soaked, Transcript};
+    use crate::progress::Progress;
+    use crate::soak::{AtLeast, Length};
+
+    fn plan() -> Plan {
+        Plan {
+            variant: "fixed".to_owned(),
+            smp: 2,
+            length: Length::Rounds(1),
+            seed: 1,
+            chaos: false,
+            accel: Accel::Auto,
+            icount: None,
+            silence: Duration::from_secs(1),
+            at_least: Vec::new(),
+        }
+    }
+
+    /// A run in which everything happened, some of it as often as is said.
+    fn report(plan: &Plan, problems: Vec<Problem>, counts: &[(&str, u32)]) -> Report {
+        let count = |name: &str| counts.iter().find(|(known, _)| *known == name).map(|(_, n)| *n);
+        let fields = Counters::NAMES.iter().map(|name| {
+            let usual = u32::from(*name != "findings");
+            ((*name).to_owned(), count(name).unwrap_or(usual).into())
+        });
+        let counters = serde_json::from_value(serde_json::Value::Object(fields.collect())).unwrap();
+        let soaked = Some(Soaked { ms: 1, counters, latencies: Vec::new() });
+        Report {
+            boot: plan.boot(Path::new("window").to_owned()),
+            command: String::new(),
+            time: Duration::from_secs(1),
+            outcome: Outcome { problems },
+            digest: String::new(),
+            said: Transcript { soaked, ..Transcript::default() },
+            complaints: Vec::new(),
+            autopsy: None,
+        }
+    }
+
+    fn control(missing: &[&str]) -> Control {
+        Control {
+            variant: "seed".to_owned(),
+            tests: "soak".to_owned(),
+            seconds: 1.0,
+            ended: String::new(),
+            shown: BTreeMap::new(),
+            missing: missing.iter().map(|&hazard| hazard.to_owned()).collect(),
+            also: BTreeMap::new(),
+            foreign: 0,
+            again: String::new(),
+        }
+    }
+
+    /// The verdict over a run that the host saw `foreign` wrong pages of.
+    fn verdict(plan: &Plan, report: &Report, controls: &[Control], foreign: u32) -> Verdict {
+        let progress = Progress::new(1);
+        let mut watch = Watch::new(&progress, Path::new("window"), &[]);
+        (watch.window.scans, watch.window.stamped, watch.window.count) = (1, 1, foreign);
+        let (verdict, reasons) = judge(plan, report, &watch, controls);
+        assert_eq!(verdict == Verdict::Pass, reasons.is_empty(), "{reasons:?}");
+        verdict
+    }
+
+    #[test]
+    fn only_a_run_that_tried_everything_beside_controls_that_broke_passes() {
+        let plan = plan();
+        let good = report(&plan, Vec::new(), &[]);
+        assert_eq!(verdict(&plan, &good, &[control(&[])], 0), Verdict::Pass);
+        assert_eq!(verdict(&plan, &good, &[], 0), Verdict::Inconclusive);
+        assert_eq!(verdict(&plan, &good, &[control(&["A1"])], 0), Verdict::Inconclusive);
+        assert_eq!(verdict(&plan, &good, &[control(&[])], 1), Verdict::Fail);
+        let idle = report(&plan, Vec::new(), &[("lives", 0)]);
+        assert_eq!(verdict(&plan, &idle, &[control(&[])], 0), Verdict::Inconclusive);
+        let stale = report(&plan, Vec::new(), &[("findings", 1)]);
+        assert_eq!(verdict(&plan, &stale, &[control(&["A1"])], 0), Verdict::Fail);
+    }
+
+    #[test]
+    fn an_interruption_decides_nothing_and_a_crash_fails() {
+        let plan = plan();
+        let cut = report(&plan, vec![Problem::Interrupted], &[]);
+        assert_eq!(verdict(&plan, &cut, &[control(&[])], 0), Verdict::Inconclusive);
+        let dead = report(&plan, vec![Problem::Panic("it hurts".to_owned())], &[]);
+        assert_eq!(verdict(&plan, &dead, &[control(&[])], 0), Verdict::Fail);
+    }
+
+    #[test]
+    fn what_has_to_come_to_a_number_does_or_it_is_inconclusive() {
+        let counter = "lives".to_owned();
+        let plan = Plan { at_least: vec![AtLeast { counter, least: 3 }], ..plan() };
+        for (lives, wanted) in [(2, Verdict::Inconclusive), (3, Verdict::Pass)] {
+            let run = report(&plan, Vec::new(), &[("lives", lives)]);
+            assert_eq!(verdict(&plan, &run, &[control(&[])], 0), wanted);
+        }
+    }
+}

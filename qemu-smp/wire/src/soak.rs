@@ -91,6 +91,8 @@ counters! {
     audits,
     /// Delays, stalls and withheld or doubled interrupts of the chaos.
     chaos,
+    /// Bytes of the kernel's heap that are in use beyond those at the beginning.
+    heap,
     /// Findings: stale hits and broken invariants.
     findings,
 }
