@@ -6,7 +6,8 @@ use real::{boot, report, smp, turn};
 
 #[test]
 fn a_failing_run_of_seed_is_the_same_when_the_printed_command_is_run() {
-    let args = ["--smp", "4", "--variant", "seed", "--icount", "5", "--seed", "7"];
+    // Not `isolation`, which on an overloaded host came out in another order in 3 of 40 runs: README says so.
+    let args = ["--smp", "4", "--variant", "seed", "--tests", "a", "--icount", "5", "--seed", "7"];
     let (status, first) = boot(&args);
     assert_eq!(status, Some(1), "{first:#}");
     assert_eq!(first["problems"][0]["kind"], "tests-failed", "{first:#}");
