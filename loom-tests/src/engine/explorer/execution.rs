@@ -9,9 +9,10 @@ use std::sync::Arc;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::digest::share;
+use super::loops::{Observed, Proof};
 use super::path::{Move, Path};
 use super::search::Search;
-use super::thread::{Buffered, Observed, Pending, Thread};
+use super::thread::{Buffered, MOST, Pending, Thread};
 use crate::engine::{self, Mode, Word};
 
 /// What the explorer needs of the machine whose words it has.
@@ -48,6 +49,10 @@ pub(super) struct Execution {
     pub(super) host: Option<Rc<dyn Host>>,
     pub(super) path: Path,
     pub(super) preemptions: usize,
+    /// A thread runs alone.
+    pub(super) proof: Option<Proof>,
+    /// The thread that ran last was shown to go round.
+    pub(super) goes_round: bool,
 }
 
 thread_local! {
@@ -70,6 +75,8 @@ pub(super) fn install(search: Arc<Search>) {
         host: None,
         path: Path::default(),
         preemptions: 0,
+        proof: None,
+        goes_round: false,
     };
     EXECUTION.set(Some(execution));
 }
@@ -128,6 +135,8 @@ impl Execution {
         self.cells = 0;
         self.host = None;
         self.preemptions = 0;
+        self.proof = None;
+        self.goes_round = false;
     }
 
     pub(super) fn me(&mut self) -> &mut Thread {
@@ -143,10 +152,15 @@ impl Execution {
 
     /// The digest of the state that the execution is in.
     pub(super) fn key(&self) -> u128 {
+        self.key_without(MOST)
+    }
+
+    /// The same without what one thread has observed.
+    pub(super) fn key_without(&self, one: usize) -> u128 {
         let mut state = SipHasher13::new();
         self.memory.hash(&mut state);
-        for thread in &self.threads {
-            thread.hash(&mut state);
+        for (n, thread) in self.threads.iter().enumerate() {
+            if n == one { thread.hash_pending(&mut state) } else { thread.hash(&mut state) }
         }
         if let Some(host) = &self.host {
             host.digest(&mut state);
