@@ -24,8 +24,9 @@ const SUSPECTED: usize = 3;
 const PROVED: usize = 32;
 /// Most observations of a turn.
 const LONGEST: usize = 64;
-/// Observations after which a thread lets others have a step, even if nothing that it does concerns them.
-const PATIENCE: u32 = 4096;
+/// Observations after which a thread that seems to go round lets others have a step, even if nothing
+/// that it does concerns them.
+const PATIENCE: u32 = 64;
 
 /// One observation.
 struct Mark {
@@ -208,7 +209,10 @@ impl Execution {
                 let ended = observed.differs || observed.period.is_none();
                 ended || turned(proof, observed.history.len())
             }
-            None => observed.busy > PATIENCE,
+            None => {
+                observed.busy > PATIENCE && observed.goes_round(SUSPECTED).is_some()
+                    || observed.busy > 64 * PATIENCE
+            }
         }
     }
 }
