@@ -234,7 +234,7 @@ fn panicked(info: &std::panic::PanicHookInfo<'_>) {
     let text = info.payload_as_str().unwrap_or("a panic without words").to_string();
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     if machine::waits_for_panic(&text) {
-        return;
+        return explorer::unwinds(true);
     }
     if text.starts_with("deadlock") {
         stuck(false);

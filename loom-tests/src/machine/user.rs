@@ -30,16 +30,6 @@ impl<V: Variant> Cpu<V> {
         self.keeps_level("putmmu", || putmmu(self, va, pa | PTEWRITE, ticket))
     }
 
-    /// The same with memory that somebody may take away meanwhile, who clears `there` first. The look at
-    /// that comes after the fault has begun, as in [`Segment::fault`](mmu386::segment::Segment::fault).
-    pub fn map_user_if(&self, va: u32, pa: u32, there: &Word) -> Result<(), PutmmuError> {
-        let ticket = fault_begins(self);
-        if self.load(there) == 0 {
-            return Ok(());
-        }
-        self.keeps_level("putmmu", || putmmu(self, va, pa | PTEWRITE, ticket))
-    }
-
     /// Accesses a user address as a program would. Returns whether something was there.
     pub fn use_user(&self, va: u32) -> bool {
         explorer::step(false);

@@ -60,19 +60,6 @@ pub(super) fn models() -> Vec<Model> {
             body: for_variant!(large_page_idle_directory),
         },
         Model {
-            name: "two-unmappers-of-large-pages",
-            property: V1,
-            hazard: "A1",
-            cpus: 2,
-            about: "Two CPUs unmap a large page each; an interrupt handler of one uses the other's page, and copies \
-                    its entry.",
-            seed: Some(COPY),
-            upstream: Some(COPY),
-            mutants: &[Mutant::Without("a1", COPY)],
-            bounds: [Some(3), Some(2)],
-            body: for_variant!(two_unmappers_of_large_pages),
-        },
-        Model {
             name: "address-reuse",
             property: V2,
             hazard: "A3",
@@ -162,21 +149,6 @@ fn large_page_idle_directory<V: Variant>() {
             cpu.sleep();
         })
         .dozing(),
-    ]);
-}
-
-fn two_unmappers_of_large_pages<V: Variant>() {
-    let machine = machine::<V>(2, 2, Wait::Park);
-    let size = GEOMETRY.large_page();
-    let [mine, theirs] =
-        [0, 1].map(|n| machine.cpu(0).vmap(device(n), size).expect("there is room for two"));
-    machine.start(vec![
-        Script::new(0, move |cpu| cpu.vunmap(mine, size).expect("the range is whole")).interrupted(
-            move |cpu| {
-                cpu.touch(theirs);
-            },
-        ),
-        Script::new(1, move |cpu| cpu.vunmap(theirs, size).expect("the range is whole")),
     ]);
 }
 

@@ -96,10 +96,24 @@ struct Leaving;
 
 /// Lets others run, until it is this thread's turn, or the execution is over.
 pub(super) fn switch() {
+    let me = with(|x| x.current);
     // shuttle does not model time: this is a context switch and nothing else.
     shuttle::thread::sleep(std::time::Duration::ZERO);
-    if with(|x| x.leaving) {
+    if with(|x| x.leaving && !x.threads[me].unwinds) {
         // shuttle could drop what is left of a thread, but not use its stack again then.
+        std::panic::resume_unwind(Box::new(Leaving));
+    }
+}
+
+/// The running thread unwinds by itself, up to who waits for that, or does so no more. An execution that
+/// is over meanwhile cannot unwind it once more, and lets it come so far.
+pub(super) fn unwinds(begins: bool) {
+    let leaves = EXECUTION.with_borrow_mut(|x| {
+        let Some(x) = x.as_mut().filter(|x| !x.threads.is_empty()) else { return false };
+        x.me().unwinds = begins;
+        x.leaving && !begins
+    });
+    if leaves {
         std::panic::resume_unwind(Box::new(Leaving));
     }
 }

@@ -94,6 +94,11 @@ fn step_if(drains: bool, waits: impl FnOnce(&mut execution::Execution) -> bool) 
     }
 }
 
+/// A panic that somebody waits for has begun on the running thread, or was caught.
+pub fn unwinds(begins: bool) {
+    execution::unwinds(begins);
+}
+
 /// A choice of the running thread: 0 to `of` - 1. Whoever acts on it says so by [`observe`].
 pub fn choose(of: usize) -> usize {
     let chosen = exploring(|x| {

@@ -42,6 +42,8 @@ pub(super) struct Thread {
     pub(super) granted: Option<u64>,
     pub(super) observed: Observed,
     pub(super) in_handler: bool,
+    /// A panic that somebody waits for unwinds it.
+    pub(super) unwinds: bool,
     /// It rested until this word left this value, and has not looked again.
     pub(super) woken: Option<(u64, u32)>,
     /// The CPU that it runs on.
@@ -60,6 +62,7 @@ impl Thread {
             granted: None,
             observed: Observed::default(),
             in_handler: false,
+            unwinds: false,
             woken: None,
             cpu: 0,
             buffer: VecDeque::new(),
