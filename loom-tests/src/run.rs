@@ -226,7 +226,8 @@ pub(crate) fn broken(property: Property, summary: &str) -> ! {
 pub(crate) fn stuck(somebody_can: bool) -> ! {
     let waits = machine::waits().join(", ");
     let who = if somebody_can { "whatever CPUs do, no end is reached" } else { "no CPU can go on" };
-    broken(Property::L1, &format!("{who}; they wait: {waits}"));
+    let how = if waits.is_empty() { "they poll".into() } else { format!("they wait: {waits}") };
+    broken(Property::L1, &format!("{who}; {how}"));
 }
 
 /// Tells a property that broke from a failure of the engine or the model.

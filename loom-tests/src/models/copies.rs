@@ -60,7 +60,7 @@ pub(super) fn models() -> Vec<Model> {
             body: for_variant!(two_unmaps_of_one_range),
         },
         Model {
-            name: "unmap-a-part-of-a-large-page",
+            name: "map-against-a-mistaken-unmap",
             property: E1,
             hazard: "A9",
             cpus: 2,
@@ -70,7 +70,7 @@ pub(super) fn models() -> Vec<Model> {
             upstream: Some(PART),
             mutants: &[Mutant::Without("a9", PART)],
             bounds: [Some(4), Some(4)],
-            body: for_variant!(unmap_a_part_of_a_large_page),
+            body: for_variant!(map_against_a_mistaken_unmap),
         },
     ]
 }
@@ -126,7 +126,7 @@ fn two_unmaps_of_one_range<V: Variant>() {
     machine.start(vec![unmap(0), unmap(1)]);
 }
 
-fn unmap_a_part_of_a_large_page<V: Variant>() {
+fn map_against_a_mistaken_unmap<V: Variant>() {
     let machine = machine::<V>(2, 2, Wait::Park);
     machine.start(vec![
         Script::new(0, |cpu| {

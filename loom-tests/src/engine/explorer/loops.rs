@@ -219,7 +219,64 @@ impl Execution {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::Hasher;
+    use std::rc::Rc;
+
+    use mmu386::arch::WordName;
+
+    use super::super::{Found, Host, Limits, explore_from_here, search};
     use super::*;
+    use crate::engine::{Sharing, Word, spawn};
+
+    struct Quiet;
+
+    impl Host for Quiet {
+        fn digest(&self, _: &mut dyn Hasher) {}
+        fn reached_memory(&self, _: usize, _: &Word, _: u32) {}
+        fn held_back(&self, _: &Word) {}
+        fn ended(&self) {}
+        fn stuck(&self, somebody_can: bool) {
+            assert!(somebody_can);
+        }
+    }
+
+    /// One thread polls a word, another clears it or does not.
+    fn polled(polls: fn(&Word), clears: bool) -> Found {
+        let limits = Limits { workers: 1, memory: 1 << 30, preemptions: None, reduce: true };
+        let body = move || {
+            let word = Word::new(WordName::Other("polled", 0), 1, Sharing::Shared);
+            let theirs = word.clone();
+            spawn(move || polls(&theirs));
+            spawn(move || {
+                if clears {
+                    word.store(0);
+                }
+            });
+            explore_from_here(Rc::new(Quiet));
+        };
+        search(true, limits, body).0
+    }
+
+    #[test]
+    fn who_polls_for_ever_is_in_a_livelock_and_who_need_not_is_not() {
+        let locks = |word: &Word| while word.swap(1) != 0 {};
+        let looks = |word: &Word| while word.load() != 0 {};
+        for polls in [locks as fn(&Word), looks] {
+            assert_eq!(polled(polls, true), Found::Everything);
+            assert!(matches!(polled(polls, false), Found::Livelock(_)));
+        }
+    }
+
+    #[test]
+    fn a_loop_that_counts_ends() {
+        let counts = |word: &Word| {
+            for _ in 0..20 {
+                word.load();
+            }
+        };
+        assert_eq!(polled(counts, false), Found::Everything);
+        assert_eq!(polled(counts, true), Found::Everything);
+    }
 
     fn observed(what: &[u32]) -> Observed {
         let mut observed = Observed::default();
