@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU32, Ordering, fence};
 
 use mmu386::arch::{Arch, Feature, Owned, Spl, WordName};
 use mmu386::event::Event;
+use mmu386::function::Function;
 use mmu386::gdt::{Descriptors, Selector};
 use mmu386::layout::{BY2WD, Frame, Geometry, PC386};
 use mmu386::state::{Mach, Page, Proc, System};
@@ -17,7 +18,7 @@ use crate::mmu::kaddr;
 use crate::proc::{NPROC, proctab};
 use crate::trap::{self, VECTOR_SHOOTDOWN};
 use crate::variant::Variant;
-use crate::{apic, cpu, events, frames, mmu, pages, paging, ran, sched, segment, spl};
+use crate::{apic, chaos, cpu, events, frames, mmu, pages, paging, ran, sched, segment, spl};
 
 /// The machine. There is one, and it is not in here.
 #[derive(Clone, Copy)]
@@ -190,10 +191,17 @@ impl Arch for Pc {
     fn relax(&self, seen: &[(&AtomicU32, u32)]) {
         core::hint::spin_loop();
         mmu::check_deadline(seen);
+        // Whoever is waited for may need this CPU's core. The next tick looks again.
+        if spl::islo() && mmu::waits_long() {
+            spl::rest();
+        }
     }
 
     fn kick(&self, cpu: usize) {
-        apic::ipi(machp(cpu).apicid.load(Ordering::Relaxed) as u8, VECTOR_SHOOTDOWN);
+        chaos::edge();
+        for _ in 0..chaos::sendings() {
+            apic::ipi(machp(cpu).apicid.load(Ordering::Relaxed) as u8, VECTOR_SHOOTDOWN);
+        }
     }
 
     fn sched(&self, seen: &[(&AtomicU32, u32)]) {
@@ -234,7 +242,12 @@ impl Arch for Pc {
 
     fn trace(&self, event: Event) {
         match event {
-            Event::Call(function) => ran::mark(function),
+            Event::Call(function) => {
+                ran::mark(function);
+                if function == Function::Mmupdballoc {
+                    mach::count_pdballoc();
+                }
+            }
             Event::Mapped { va, size, .. } => events::record(Kind::Mapped, va, size),
             Event::Unmapping { va, size } => events::record(Kind::Unmapping, va, size),
             Event::Requesting => events::record(Kind::Requesting, 0, 0),
@@ -246,6 +259,10 @@ impl Arch for Pc {
             Event::Dropping => events::record(Kind::Dropping, 0, 0),
             Event::Fault { va, pa } => events::record(Kind::Resolved, va, pa),
             Event::Refused { va } => events::record(Kind::Refused, va, 0),
+        }
+        // Before what was announced, and after what was done.
+        if !matches!(event, Event::Call(_)) {
+            chaos::edge();
         }
     }
 }

@@ -5,7 +5,7 @@ use heapless::String;
 /// What the kernel is asked to do.
 #[derive(Clone)]
 pub struct Options {
-    /// Which tests: a prefix of names, `all`, `none`, `bench`, or one of the ways to end badly:
+    /// Which tests: a prefix of names, `all`, `none`, `bench`, `soak`, or one of the ways to end badly:
     /// `hang`, `panic`, `deaf`, `fault`, `overflow`, `triplefault`, `lostcpu`.
     pub tests: String<32>,
     /// Rounds of each test; 0 for the test's own number.
@@ -16,12 +16,24 @@ pub struct Options {
     pub samples: u32,
     /// Whether to measure.
     pub bench: bool,
+    /// How long a soak is, in milliseconds; 0 for the number of rounds.
+    pub ms: u32,
+    /// Whether a soak is disturbed.
+    pub chaos: bool,
 }
 
 /// Reads the command line. Words that are not options, such as the kernel's file name, are skipped;
 /// options that are misspelt are not.
 pub fn parse(line: &str) -> Options {
-    let mut options = Options { tests: text("all"), rounds: 0, seed: 1, samples: 0, bench: false };
+    let mut options = Options {
+        tests: text("all"),
+        rounds: 0,
+        seed: 1,
+        samples: 0,
+        bench: false,
+        ms: 0,
+        chaos: false,
+    };
     for (key, value) in line.split_whitespace().filter_map(|word| word.split_once('=')) {
         match key {
             "tests" => options.tests = text(value),
@@ -29,7 +41,11 @@ pub fn parse(line: &str) -> Options {
             "seed" => options.seed = number(key, value),
             "samples" => options.samples = number(key, value),
             "bench" => options.bench = number(key, value) != 0,
-            _ => panic!("command line: no option {key}; tests, rounds, seed, samples, bench"),
+            "ms" => options.ms = number(key, value),
+            "chaos" => options.chaos = number(key, value) != 0,
+            _ => panic!(
+                "command line: no option {key}; tests, rounds, seed, samples, bench, ms, chaos"
+            ),
         }
     }
     options

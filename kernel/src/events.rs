@@ -5,13 +5,13 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use mmu386_wire::events::{Event, HEAD, LINE, NO_PROCESS, RING, RING_WORDS, RINGS, WORDS};
+use mmu386_wire::events::{Event, HEAD, KINDS, LINE, NO_PROCESS, RING, RING_WORDS, RINGS, WORDS};
 use mmu386_wire::{Line, events};
 
 pub use mmu386_wire::events::Kind;
 
 use crate::layout::MAXMACH;
-use crate::mach::machno;
+use crate::mach::{bump, machno};
 use crate::proc::Proc;
 use crate::spl::{splhi, splx};
 use crate::{clock, report};
@@ -42,10 +42,21 @@ static EVENT_RINGS: [Ring; RINGS] = [const {
 }; RINGS];
 const _: () = assert!(matches!(events::SYMBOL.as_bytes(), b"EVENT_RINGS"));
 
+/// How often each CPU did each; written by that CPU alone, with interrupts off.
+static COUNTS: [[AtomicU32; KINDS]; RINGS] =
+    [const { [const { AtomicU32::new(0) }; KINDS] }; RINGS];
+
+/// How often something happened since boot, on all CPUs.
+pub fn count(kind: Kind) -> u32 {
+    let counts = COUNTS.iter().map(|counts| counts[kind as usize].load(Ordering::Relaxed));
+    counts.fold(0, u32::wrapping_add)
+}
+
 /// Notes what this CPU does. At any interrupt level, but not from an NMI.
 pub fn record(kind: Kind, a: u32, b: u32) {
     let level = splhi();
     let ring = &EVENT_RINGS[machno()];
+    bump(&COUNTS[machno()][kind as usize]);
     let count = ring.count.load(Ordering::Relaxed);
     let event = Event::new(clock::tsc(), kind, a, b);
     for (word, value) in ring.events[count as usize % RING].iter().zip(event.0) {

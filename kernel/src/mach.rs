@@ -7,6 +7,7 @@
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
+use mmu386::arch::Owned;
 use mmu386::gdt::Descriptors;
 use mmu386::layout::Frame;
 use mmu386::state;
@@ -14,6 +15,7 @@ use mmu386::state;
 use crate::arch_impl::Pc;
 use crate::layout::{BY2PG, MACHADDR, MAXMACH};
 use crate::proc::Proc;
+use crate::spl::{splhi, splx};
 
 /// One CPU.
 #[repr(C, align(4096))]
@@ -42,6 +44,12 @@ pub struct Mach {
     pub ticks: AtomicU32,
     /// Times that it entered a process.
     pub switches: AtomicU32,
+    /// Times that the process had been on another CPU before.
+    pub migrations: AtomicU32,
+    /// Page directories that were asked for here, and those of them that the pool had.
+    pub pdballocs: AtomicU32,
+    /// See `pdballocs`.
+    pub pool_hits: AtomicU32,
     /// State of the pseudo-random choice between processes.
     pub rng: AtomicU32,
 }
@@ -65,6 +73,9 @@ impl Mach {
             idle: AtomicBool::new(false),
             ticks: AtomicU32::new(0),
             switches: AtomicU32::new(0),
+            migrations: AtomicU32::new(0),
+            pdballocs: AtomicU32::new(0),
+            pool_hits: AtomicU32::new(0),
             rng: AtomicU32::new(0x9E37_79B9 ^ (n as u32 + 1)),
         }
     }
@@ -118,4 +129,27 @@ pub fn machno() -> usize {
 /// The process that this CPU runs. Stable for the process itself, which is the only one to ask.
 pub fn up() -> Option<&'static Proc> {
     m().running()
+}
+
+/// A process asks for a page directory.
+pub fn count_pdballoc() {
+    let level = splhi();
+    let mach = m();
+    bump(&mach.pdballocs);
+    // Interrupts are off, so the pool is this CPU's to look at.
+    if mach.mmu.pdbpool.get().is_some() {
+        bump(&mach.pool_hits);
+    }
+    splx(level);
+}
+
+/// Counts in a word of this CPU's, with interrupts off: no LOCKed instruction, which would hide from
+/// the tests what store buffers do.
+pub fn bump(word: &AtomicU32) {
+    word.store(word.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+}
+
+/// The sum of a count of each CPU's.
+pub fn sum(count: impl Fn(&Mach) -> &AtomicU32) -> u32 {
+    (0..nmach()).fold(0, |sum, cpu| sum.wrapping_add(count(machp(cpu)).load(Ordering::Relaxed)))
 }

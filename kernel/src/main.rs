@@ -15,7 +15,9 @@
 //! | [`user`] | processes in ring 3: address spaces, faults, system calls, programs |
 //! | [`arch_impl`], [`mmu`], [`ran`], [`variant`] | mmu386 on this machine |
 //! | [`serial`], [`report`], [`events`] | what people and the harness read |
-//! | [`pci`], [`oracle`], [`tests`] | devices, and what is tried on them |
+//! | [`pci`], [`oracle`], [`mapping`], [`devices`] | devices: their memory, what it must show, drivers |
+//! | [`tests`], [`finding`], [`rng`] | what is tried, and what is told of it |
+//! | [`soak`], [`chaos`] | all of it at once, for long, and disturbed |
 //! | [`book`], [`still`], [`audit`] | the truth, and audits with the world stopped |
 //!
 //! # Command line
@@ -23,7 +25,8 @@
 //! `tests=all` runs every test that the variant can end, a prefix those whose names begin so, `none`
 //! none; `bench=1` measures afterwards. `rounds=`, `seed=` and `samples=` are numbers. Test names
 //! begin with the hazard that they are about, where they are about one. `hang`, `panic`, `deaf`, `fault`,
-//! `overflow`, `triplefault` and `lostcpu` end badly on purpose.
+//! `overflow`, `triplefault` and `lostcpu` end badly on purpose. `soak` is everything at once, for `ms`
+//! milliseconds, or `rounds` rounds of every process, with `chaos=1` disturbed.
 //!
 //! # Addresses
 //!
@@ -39,15 +42,19 @@ pub mod arch_impl;
 pub mod audit;
 pub mod book;
 pub mod boot;
+pub mod chaos;
 pub mod clock;
 pub mod cmdline;
 pub mod cpu;
+pub mod devices;
 pub mod events;
+pub mod finding;
 pub mod frames;
 pub mod heap;
 pub mod layout;
 pub mod lock;
 pub mod mach;
+pub mod mapping;
 pub mod mmu;
 pub mod multiboot;
 pub mod oracle;
@@ -60,10 +67,12 @@ pub mod probe;
 pub mod proc;
 pub mod ran;
 pub mod report;
+pub mod rng;
 pub mod sched;
 pub mod segment;
 pub mod serial;
 pub mod smp;
+pub mod soak;
 pub mod spl;
 pub mod still;
 pub mod tests;
@@ -126,6 +135,7 @@ extern "C" fn boot_main(magic: u32, info: u32) -> ! {
     clock::calibrate(platform.pm_port);
     report::send(&Line::Boot { variant: variant::NAME.into(), cpus: platform.cpus.len() as u32 });
     let devices = oracle::prepare(&platform);
+    devices::init(&platform, &devices);
     paging::close_boot_view();
 
     smp::go_online();

@@ -15,6 +15,7 @@ use mmu386::{
     init, kaddr as window, kmap as kernel_maps, lock, patwc as combining, pool, shootdown, switch,
     user, vmap as vmapping, vmapsync as syncing,
 };
+use mmu386_wire::soak;
 
 use crate::arch_impl::{PC, Pc};
 use crate::layout::{MAXMACH, PTEVALID, PTEWRITE, VPT, pdx};
@@ -143,6 +144,14 @@ pub fn vunmap(va: usize, size: usize) -> Result<(), VunmapError> {
     timed_vunmap(va, size).map(|_| ())
 }
 
+/// Calls of vunmap since boot, by how long they took.
+static LATENCIES: [AtomicU32; soak::BUCKETS] = [const { AtomicU32::new(0) }; soak::BUCKETS];
+
+/// Calls of vunmap since boot, by how long they took: see the wire's buckets.
+pub fn latencies() -> [u32; soak::BUCKETS] {
+    LATENCIES.each_ref().map(|bucket| bucket.load(Ordering::Relaxed))
+}
+
 /// As `vunmap`; how long it took, by the TSC.
 pub fn timed_vunmap(va: usize, size: usize) -> Result<u64, VunmapError> {
     start_wait();
@@ -155,6 +164,7 @@ pub fn timed_vunmap(va: usize, size: usize) -> Result<u64, VunmapError> {
         Ok(()) => ledger.gone(call),
         Err(_) => ledger.kept(call),
     });
+    LATENCIES[soak::bucket(clock::nanoseconds(span))].fetch_add(1, Ordering::Relaxed);
     result.map(|()| span)
 }
 
@@ -270,8 +280,13 @@ pub fn procflushmmu(matches: impl Fn(&Proc) -> bool) {
 /// When each process, and each CPU without one, began the operation that it may be waiting in:
 /// milliseconds, 0 for none.
 static WAITS: [AtomicU32; NPROC + MAXMACH] = [const { AtomicU32::new(0) }; NPROC + MAXMACH];
-/// Longest wait. A vCPU that the host neglects answers within a few scheduling periods.
+/// Longest wait for each 8 CPUs. A vCPU that the host neglects answers within a few scheduling periods, and
+/// with more of them each gets less.
 const DEADLINE_MS: u32 = 10_000;
+
+fn deadline_ms() -> u32 {
+    DEADLINE_MS * nmach().div_ceil(8) as u32
+}
 
 fn waiter() -> &'static AtomicU32 {
     &WAITS[up().map_or_else(|| NPROC + machno(), Proc::index)]
@@ -282,10 +297,19 @@ pub fn start_wait() {
     waiter().store(clock::milliseconds(), Ordering::Relaxed);
 }
 
+/// How long a wait spins where it could rest instead, in milliseconds.
+const PATIENCE_MS: u32 = 2;
+
+/// Whether the wait of whoever calls has lasted so long that it should rest.
+pub fn waits_long() -> bool {
+    let since = waiter().load(Ordering::Relaxed);
+    since != 0 && clock::milliseconds().wrapping_sub(since) > PATIENCE_MS
+}
+
 /// One turn of a wait: panics when it lasts too long, and says what did not come.
 pub fn check_deadline(seen: &[(&AtomicU32, u32)]) {
     let since = waiter().load(Ordering::Relaxed);
-    if since == 0 || clock::milliseconds().wrapping_sub(since) < DEADLINE_MS {
+    if since == 0 || clock::milliseconds().wrapping_sub(since) < deadline_ms() {
         return;
     }
     let word = seen.first().map_or(core::ptr::null(), |(word, _)| &raw const **word);
@@ -294,10 +318,13 @@ pub fn check_deadline(seen: &[(&AtomicU32, u32)]) {
         let answers = [&raw const mach.flushed, &raw const mach.flushmmu, &raw const mach.online];
         if answers.contains(&word) {
             let ticks = machp(cpu).ticks.load(Ordering::Relaxed);
-            panic!("shootdown: cpu{cpu} did not answer in {DEADLINE_MS} ms; it took {ticks} ticks");
+            panic!(
+                "shootdown: cpu{cpu} did not answer in {} ms; it took {ticks} ticks",
+                deadline_ms()
+            );
         }
     }
-    panic!("a wait on the word at {word:p} lasts longer than {DEADLINE_MS} ms");
+    panic!("a wait on the word at {word:p} lasts longer than {} ms", deadline_ms());
 }
 
 /// A user fault of the process that calls begins.

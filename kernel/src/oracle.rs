@@ -6,11 +6,14 @@
 
 use core::ops::Range;
 
+use mmu386_wire::soak::window;
+
 use crate::apic;
 use crate::layout::{BY2LARGE, BY2PG};
 use crate::paging::boot_view;
 use crate::pci;
 use crate::platform::Platform;
+use crate::probe;
 
 /// A register whose value is known: its page, its offset, what it shows.
 #[derive(Clone, Copy)]
@@ -39,10 +42,21 @@ const MOST: usize = 16 << 20;
 const STD_VGA: (u16, u16) = (0x1234, 0x1111);
 const IVSHMEM: (u16, u16) = (0x1AF4, 0x1110);
 const IOAPIC_VERSION: u32 = 1;
+/// The register that shows what was selected before.
+pub const IOAPIC: &str = "IOAPIC version";
 
 /// The tag of the page that holds a physical address.
 pub fn tag(pa: usize) -> u32 {
-    0x7A00_0000 | (pa / BY2PG) as u32
+    window::tag(pa)
+}
+
+/// Writes, through a mapping at `va` of the page at `pa`, what whoever has that page may write. The host
+/// sees it in the memory that it shares, and there every page must show its own stamp or none.
+pub fn stamp(va: usize, pa: usize) -> bool {
+    let (va, pa) = (va & !(BY2PG - 1), pa & !(BY2PG - 1));
+    // SAFETY: the word is of device memory, where nobody but a stamp's writer writes, or it is not
+    // mapped and the access faults.
+    unsafe { probe::write(va + window::STAMP, window::stamp(pa)) }
 }
 
 /// The page that a tag names, if it is one.
@@ -66,7 +80,7 @@ pub fn prepare(platform: &Platform) -> Devices {
     if let Some(ioapic) = platform.ioapic {
         // Selected once; nobody selects another.
         poke(ioapic, IOAPIC_VERSION);
-        add("IOAPIC version", ioapic + 0x10, peek(ioapic + 0x10));
+        add(IOAPIC, ioapic + 0x10, peek(ioapic + 0x10));
     }
     Devices {
         registers,
@@ -79,7 +93,7 @@ fn tagged(bar: Option<Range<usize>>) -> Option<Range<usize>> {
     let bar = bar?;
     let used = bar.start..bar.end.min(bar.start + MOST);
     for pa in used.clone().step_by(BY2PG) {
-        poke(pa, tag(pa));
+        poke(pa + window::TAG, tag(pa));
     }
     Some(used)
 }

@@ -2,7 +2,7 @@
 //! and `pagechainhead`.
 
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use alloc::vec::Vec;
 use mmu386::arch::Owned;
@@ -11,13 +11,17 @@ use mmu386::state::Page;
 
 use crate::arch_impl::Pc;
 use crate::lock::Ilock;
+use crate::mach::up;
 use crate::spl::{splhi, splx};
-use crate::{book, frames, paging, sched};
+use crate::{book, frames, paging, sched, user};
 
 /// Frames for processes, and for each CPU's pool and the processes on it. Few, so that page
 /// pressure is real.
 const NPAGE: usize = 256;
 const NPAGE_PER_CPU: usize = 24;
+
+/// Frames that are left to processes which are ended: they may need one on their way.
+pub const RESERVE: usize = 4;
 
 struct Palloc {
     head: Option<Frame>,
@@ -34,6 +38,8 @@ static NPAGES: AtomicUsize = AtomicUsize::new(0);
 static NLOW: AtomicUsize = AtomicUsize::new(0);
 static LOW: AtomicUsize = AtomicUsize::new(0);
 static HIGH: AtomicUsize = AtomicUsize::new(0);
+/// Processes that sleep for a frame.
+static WAITING: AtomicU32 = AtomicU32::new(0);
 /// Times that `newpage` had to sleep.
 static SLEPT: AtomicUsize = AtomicUsize::new(0);
 
@@ -106,10 +112,10 @@ pub fn page(frame: Frame) -> &'static Page<Pc> {
     unsafe { &*RECORDS.load(Ordering::Acquire).add(number(frame)) }
 }
 
-/// The frame that has waited longest, if there is one.
-fn take() -> Option<Frame> {
+/// The frame that has waited longest, if there are more than `least`.
+fn take(least: usize) -> Option<Frame> {
     let mut palloc = PALLOC.lock();
-    let frame = palloc.head?;
+    let frame = palloc.head.filter(|_| palloc.free > least)?;
     palloc.head = page(frame).next.get();
     palloc.free -= 1;
     Some(frame)
@@ -119,32 +125,67 @@ fn take() -> Option<Frame> {
 /// another CPU.
 pub fn newpage() -> Frame {
     loop {
-        if let Some(frame) = take() {
+        if let Some(frame) = take(least()) {
             page(frame).refs.set(1);
             return frame;
         }
-        SLEPT.fetch_add(1, Ordering::Relaxed);
-        sched::sleep(chan(), || free() > 0);
+        wait();
     }
+}
+
+/// How many frames the process that calls has to leave.
+fn least() -> usize {
+    if user::ended() { 0 } else { RESERVE }
+}
+
+/// Sleeps until there may be a frame for the process that calls, or somebody has ended it.
+fn wait() {
+    SLEPT.fetch_add(1, Ordering::Relaxed);
+    user::note_size();
+    WAITING.fetch_add(1, Ordering::SeqCst);
+    sched::sleep(chan(), || free() > least());
+    WAITING.fetch_sub(1, Ordering::SeqCst);
+}
+
+/// Processes that sleep for a frame.
+pub fn waiting() -> u32 {
+    WAITING.load(Ordering::SeqCst)
+}
+
+/// Has those that sleep for a frame look whether somebody has ended them.
+pub fn wake() {
+    sched::wakeup(chan());
 }
 
 /// As `newpage`, for a segment of a process in ring 3: the book knows of the frame from the first
-/// moment.
-pub fn newuserpage() -> Frame {
-    loop {
-        if let Some(frame) = hold() {
-            return frame;
+/// moment. `None` if somebody has ended the process.
+pub fn newuserpage() -> Option<Frame> {
+    while !user::ended() {
+        if let Some(frame) = note(RESERVE) {
+            return Some(frame);
         }
-        SLEPT.fetch_add(1, Ordering::Relaxed);
-        sched::sleep(chan(), || free() > 0);
+        wait();
     }
+    None
 }
 
-/// As `newuserpage`, if there is a frame.
+/// As `newuserpage`, for a process of the kernel, if there is a frame. Until it has released all, others
+/// wait for it rather than for `killbig`.
 pub fn hold() -> Option<Frame> {
+    // Before the frame is gone, so that nobody takes this for the end of memory.
+    let lent = &up().expect("a process calls").lent;
+    lent.fetch_add(1, Ordering::SeqCst);
+    let frame = note(0);
+    if frame.is_none() {
+        lent.fetch_sub(1, Ordering::SeqCst);
+    }
+    frame
+}
+
+fn note(least: usize) -> Option<Frame> {
     // Nobody may look between the taking and the note.
     let level = splhi();
-    let frame = take();
+    let frame = take(least);
     if let Some(frame) = frame {
         page(frame).refs.set(1);
         book::held(frame);
@@ -153,8 +194,16 @@ pub fn hold() -> Option<Frame> {
     frame
 }
 
-/// Gives back what `hold` or `newuserpage` gave.
+/// Gives back what `hold` or `keep_freed` gave.
 pub fn release(frame: Frame) {
+    let less = |lent: u32| lent.checked_sub(1);
+    // What `keep_freed` gave nobody held.
+    let _ = up().map(|p| p.lent.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less));
+    put_back(frame);
+}
+
+/// Gives back what `newuserpage` gave.
+pub fn put_back(frame: Frame) {
     page(frame).refs.set(0);
     freepage(frame);
 }

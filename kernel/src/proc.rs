@@ -53,6 +53,8 @@ pub struct Proc {
     pub chan: AtomicUsize,
     /// Calls of the MMU code that it is in.
     pub busy: AtomicU32,
+    /// Pages that it holds as a process of the kernel.
+    pub lent: AtomicU32,
     /// Times that it was picked up by another CPU than before.
     pub migrations: AtomicU32,
     /// What it is in ring 3, if it goes there.
@@ -80,6 +82,7 @@ impl Proc {
             sp: AtomicUsize::new(0),
             chan: AtomicUsize::new(0),
             busy: AtomicU32::new(0),
+            lent: AtomicU32::new(0),
             migrations: AtomicU32::new(0),
             ring3: user::Slot::default(),
             name: AtomicPtr::new(null_mut()),
@@ -141,14 +144,14 @@ pub fn kproc(
     wired: Option<usize>,
     body: impl FnOnce() + Send + 'static,
 ) -> &'static Proc {
-    try_kproc(name, wired, body).expect("no free process")
+    try_kproc(name, wired, false, body).expect("no free process")
 }
 
-/// As `kproc`, if there is room in the table. The process goes to ring 3 after its body, if that made it
-/// one that does.
+/// As `kproc`, if there is room in the table. With `ring3`, the process goes there after its body.
 pub fn try_kproc(
     name: &'static &'static str,
     wired: Option<usize>,
+    ring3: bool,
     body: impl FnOnce() + Send + 'static,
 ) -> Option<&'static Proc> {
     let p = {
@@ -163,6 +166,8 @@ pub fn try_kproc(
     p.wired.store(wired, Ordering::Relaxed);
     p.last.store(NOBODY, Ordering::Relaxed);
     p.migrations.store(0, Ordering::Relaxed);
+    p.lent.store(0, Ordering::Relaxed);
+    p.ring3.born(ring3);
     // SAFETY: the entry is Moribund, claimed by us: nobody else looks at the body.
     unsafe { *p.body.get() = Some(Box::new(body)) };
     p.sp.store(sched::first_frame(p.stack(), start), Ordering::Relaxed);

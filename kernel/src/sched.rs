@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering;
 
 use crate::events::Kind;
 use crate::lock::Ilock;
-use crate::mach::{Mach, m, machno, machp, nmach, up};
+use crate::mach::{Mach, bump, m, machno, machp, nmach, up};
 use crate::proc::{NOBODY, NPROC, Proc, State, proctab};
 use crate::spl::{self, islo, splhi, splx};
 use crate::trap::VECTOR_WAKE;
@@ -88,8 +88,10 @@ pub fn schedinit() -> ! {
 fn enter(p: &'static Proc) {
     let mach = m();
     let me = mach.machno.load(Ordering::Relaxed);
-    if p.last.swap(me, Ordering::Relaxed) != me {
+    let last = p.last.swap(me, Ordering::Relaxed);
+    if last != me && last != NOBODY {
         p.migrations.fetch_add(1, Ordering::Relaxed);
+        bump(&mach.migrations);
     }
     mach.up.store((&raw const *p).cast_mut(), Ordering::Relaxed);
     mach.switches.fetch_add(1, Ordering::Relaxed);
@@ -234,6 +236,12 @@ pub fn sleep(chan: usize, cond: impl Fn() -> bool) {
         sched();
         splx(level);
     }
+}
+
+/// Looks at processes while none changes its state. At any interrupt level; `look` takes no lock.
+pub fn frozen<R>(look: impl FnOnce() -> R) -> R {
+    let _sched = SCHED.lock();
+    look()
 }
 
 /// Wakes whoever sleeps on `chan`.

@@ -122,6 +122,12 @@ pub fn newldt(table: [Segdesc; NLDT]) -> Ldt {
     Ldt { base, n: NLDT as u32 }
 }
 
+/// What a process's local descriptor table says. Called by that process.
+pub fn ldt(table: Ldt) -> [Segdesc; NLDT] {
+    // SAFETY: `newldt` made it, and it is the process's until `freeldt`; the processor may write to it.
+    unsafe { (table.base as *const [Segdesc; NLDT]).read_volatile() }
+}
+
 /// Gives back a local descriptor table.
 pub fn freeldt(base: u32) {
     LDTS.fetch_sub(1, Ordering::Relaxed);

@@ -53,6 +53,14 @@ pub fn splx(level: Spl) {
     }
 }
 
+/// Waits for an interrupt, with interrupts on before and after. One that came just before is missed, and
+/// the next tick ends the wait.
+pub fn rest() {
+    let level = splhi();
+    idle();
+    splx(level);
+}
+
 /// Waits for an interrupt with interrupts on, and comes back with interrupts off. Called with
 /// interrupts off; `sti` takes effect after `hlt` started, so no wake-up falls between.
 pub fn idle() {

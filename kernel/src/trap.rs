@@ -13,7 +13,7 @@ use crate::events::{self, Kind};
 use crate::mach::m;
 use crate::panic::{self, Regs};
 use crate::segment::DFSEL;
-use crate::{apic, mmu, probe, sched, segment, still, tests, user};
+use crate::{apic, chaos, devices, mmu, probe, sched, segment, still, tests, user};
 
 const NMI: u32 = 2;
 const DOUBLE_FAULT: usize = 8;
@@ -35,6 +35,8 @@ pub const VECTOR_SHOOTDOWN: u8 = 0x51;
 pub const VECTOR_WAKE: u8 = 0x52;
 /// A test asks what this CPU sees at an address.
 pub const VECTOR_PROBE: u8 = 0x54;
+/// A device wants to be looked at.
+pub const VECTOR_DEVICE: u8 = 0x55;
 /// The LAPIC met an error.
 pub const VECTOR_ERROR: u8 = 0x53;
 /// The LAPIC changed its mind.
@@ -275,9 +277,12 @@ fn interrupt(vector: u8, ureg: &Ureg) {
     match vector {
         VECTOR_TIMER => {
             mmu::clock_tick();
+            devices::interrupt();
             m().ticks.fetch_add(1, Ordering::Relaxed);
             apic::eoi();
             tests::watchdog();
+            user::killbig();
+            chaos::tick();
             // Interrupts were on: no ilock is held, and the stack is a process's if there is one.
             if ureg.eflags & IF != 0 && mmu::may_preempt() {
                 sched::sched();
@@ -292,6 +297,10 @@ fn interrupt(vector: u8, ureg: &Ureg) {
             apic::eoi();
             probe::interrupt();
             still::interrupt();
+        }
+        VECTOR_DEVICE => {
+            devices::interrupt();
+            apic::eoi();
         }
         VECTOR_ERROR => {
             let status = apic::error_status();

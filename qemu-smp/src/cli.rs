@@ -1,5 +1,7 @@
 //! The command line and its help.
 
+mod soak;
+
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -8,6 +10,7 @@ use crate::guest::{Accel, Boot, MAX_CPUS};
 use crate::models::Mode;
 use crate::toolchain::Choice;
 use crate::variants;
+pub use soak::SoakArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,6 +18,7 @@ Examples:
   cargo smp test                         every test of the project, as CI runs them
   cargo smp models a4 --variant seed     the models of hazard A4 on the code as found
   cargo smp boot --smp 4 --variant seed  the kernel on four CPUs, with the bugs
+  cargo smp soak --minutes 10            everything at once in the kernel, with controls
   cargo smp setup --check                what is missing on this machine
 
 Variants: seed (mmu.c as found), upstream (with the vunmap of December 2019, through procflushmmu),
@@ -74,6 +78,14 @@ pub enum Command {
     Teeth(Teeth),
     /// Build the kernel and boot it; everything but a true pass is reported with its evidence.
     Boot(BootArgs),
+    /// Run everything at once in the kernel, for long; count, audit, disturb, judge.
+    ///
+    /// First the controls: Seed and Upstream, under the same seed, must break where QEMU's translator
+    /// can show it. Then the soak. It passes if nothing stale was seen and no invariant broke, in the
+    /// guest and in the memory that host and guest share, if all that it is to try happened, and if the
+    /// controls broke; where one of them did not, it is inconclusive and says which. Writes
+    /// target/soak/VARIANT-CPUS.json, also after an interruption or a crash.
+    Soak(SoakArgs),
     /// Make a CD image that boots the kernel by GRUB, in QEMU or on a PC.
     Iso(Iso),
     /// Install what is missing on this machine: QEMU, rust-src, clippy, rustfmt, crates, llvm-tools,
@@ -254,9 +266,8 @@ impl BootArgs {
             anyhow::bail!("--icount counts what QEMU's translator executes: it takes --accel tcg");
         }
         let usual = if self.gdb { 86_400 } else { 120 };
+        variants::check(&self.variant)?;
         Ok(Boot {
-            variant: variants::check(&self.variant)?,
-            smp: self.smp,
             accel: self.accel,
             deadline: Duration::from_secs(self.deadline.unwrap_or(usual)),
             tests: self.tests.clone(),
@@ -264,9 +275,8 @@ impl BootArgs {
             seed: self.seed,
             bench: self.bench,
             icount: self.icount,
-            iso: None,
-            gdb: None,
             extra: self.extra.clone(),
+            ..Boot::new(&self.variant, self.smp)
         })
     }
 }

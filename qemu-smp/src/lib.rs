@@ -10,6 +10,7 @@
 //! | [`toolchain`], [`kernel`] | which compiler builds the kernel, and the build |
 //! | [`iso`] | the kernel on a CD image, behind GRUB |
 //! | [`guest`] | QEMU, the serial wire, and the report of a run that failed |
+//! | [`soak`] | the kernel for long: counters, controls, disturbances, verdict |
 //! | [`coverage`] | which lines of mmu386 its host tests reach, and why not the others |
 //! | [`models`] | the loom models, as a program |
 //! | [`teeth`] | whether the models notice when mmu386 is changed |
@@ -35,6 +36,7 @@ pub mod process;
 pub mod progress;
 pub mod review;
 pub mod setup;
+pub mod soak;
 pub mod teeth;
 pub mod toolchain;
 pub mod variants;

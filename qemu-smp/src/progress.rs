@@ -18,7 +18,7 @@ impl Progress {
         let bar = stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(total as u64);
             let style = ProgressStyle::with_template(
-                "{spinner} [{elapsed}] {bar:24} {pos}/{len} {wide_msg}",
+                "{spinner} [{elapsed}] {bar:24} {pos}/{len} eta {eta} {wide_msg}",
             );
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.enable_steady_tick(Duration::from_millis(120));
@@ -47,6 +47,13 @@ impl Progress {
         match &self.bar {
             Some(bar) => bar.println(line),
             None => eprintln!("[{:6.1} s] {line}", self.begun.elapsed().as_secs_f64()),
+        }
+    }
+
+    /// So many steps are done.
+    pub fn at(&self, steps: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(steps);
         }
     }
 

@@ -79,6 +79,12 @@ attacks! {
     BadCalls: "Calls the system by numbers that mean nothing.",
     BadPointers: "Passes pointers that are not its own.",
     BadStack: "Calls the system without a stack.",
+    BadDescriptors: "Asks for descriptors that it may not have, and for others' places.",
+    CallGate: "Asks for a call gate into the kernel, and calls it.",
+    KernelThroughSegment: "Reads the kernel by a segment that begins there.",
+    BeyondLocalTable: "Loads a segment beyond its local table.",
+    DescriptorPulled: "Takes a descriptor away while a register names it, and loads it again.",
+    RunningOnIt: "Takes away the descriptors of the code and of the stack that it runs on.",
     ForkBomb: "Forks, and so do its children, until there is no room.",
     Spin: "Spins for ever.",
 }

@@ -57,13 +57,16 @@ pub enum Call {
     /// `segfree(address, length)`: those pages of a shared segment go, for all that share it, and come
     /// back cleared.
     Segfree,
+    /// `descriptor(selector, low, high)`: the segment descriptor of the process's own that the selector
+    /// leads to, in the GDT or in its local table; both words 0 take it away.
+    Descriptor,
     /// `report(address, expected, seen)`: memory was not as it had to be.
     Report,
 }
 
 impl Call {
     /// All calls, in the order of their numbers.
-    pub const ALL: [Call; 12] = [
+    pub const ALL: [Call; 13] = [
         Call::Exits,
         Call::Getpid,
         Call::Sleep,
@@ -75,6 +78,7 @@ impl Call {
         Call::Segattach,
         Call::Segdetach,
         Call::Segfree,
+        Call::Descriptor,
         Call::Report,
     ];
 

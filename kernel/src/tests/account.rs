@@ -24,10 +24,20 @@ pub fn spare() -> u32 {
 /// Waits until all processes of a group are gone, and demands that `before` pages are spare again.
 pub fn settle(context: &Context, group: &Group, before: u32) {
     group.wait();
+    accounted(context, before);
+    told(context, group);
+}
+
+/// Demands that `before` pages are spare again.
+pub fn accounted(context: &Context, before: u32) {
     let after = spare();
     if after != before {
         found(context, "P1", 0, before, after, LOST);
     }
+}
+
+/// What the processes of a group told of.
+pub fn told(context: &Context, group: &Group) {
     let (reports, count) = group.reports();
     for report in &reports {
         let poison = report.seen >> 24 == 0x6E;

@@ -9,9 +9,12 @@ use mmu386_wire::Line;
 
 use super::early::Sights;
 use crate::cmdline::Options;
+pub use crate::finding::Finding;
+use crate::finding::Judge;
 use crate::lock::Ilock;
 use crate::mach::{machno, nmach};
 use crate::oracle::{Devices, page_of_tag};
+pub use crate::rng::Rng;
 use crate::{audit, clock, report};
 
 /// Findings of one kind that are told one by one; the rest is counted.
@@ -62,22 +65,6 @@ impl Findings {
     }
 }
 
-/// Something that an address must not have shown.
-pub struct Finding<'a> {
-    /// Ledger entry.
-    pub hazard: &'a str,
-    /// CPU that read.
-    pub cpu: usize,
-    /// Where.
-    pub va: usize,
-    /// The tag that belongs there; 0 for a fault.
-    pub expected: u32,
-    /// What was read; 0 for a fault.
-    pub seen: u32,
-    /// What this means.
-    pub why: &'static str,
-}
-
 impl Context {
     /// The tests' common ground.
     pub fn new(options: &Options, devices: Devices, early: Sights) -> Context {
@@ -92,9 +79,24 @@ impl Context {
         }
     }
 
+    /// The same, for who has rounds of its own: every loop has its usual number.
+    pub fn without_rounds(&self) -> Context {
+        Context { rounds: 0, ..self.clone() }
+    }
+
+    /// The same, for who is to use these devices alone.
+    pub fn with(&self, devices: Devices) -> Context {
+        Context { devices, ..self.clone() }
+    }
+
+    /// Findings since the last call of `take_findings`.
+    pub fn found(&self) -> u32 {
+        self.findings.lock().count
+    }
+
     /// A source of random numbers for one process of one test.
     pub fn rng(&self, who: usize) -> Rng {
-        Rng((self.seed ^ 0x9E37_79B9).wrapping_mul(2 * who as u32 + 1) | 1)
+        Rng::new((self.seed ^ 0x9E37_79B9).wrapping_mul(2 * who as u32 + 1))
     }
 
     /// When a loop of at most `rounds` rounds or `ms` milliseconds ends. Rounds that the command
@@ -172,9 +174,13 @@ impl Context {
 }
 
 /// A violation without the directory that it was seen in: a stale entry goes from one to the next as
-/// they are copied, long after the test that left it.
+/// they are copied, long after the test that left it. How many more there are of a kind changes with
+/// that, too.
 fn what_is_wrong(violation: &Violation) -> &str {
     let detail = violation.detail.as_str();
+    if detail.starts_with("and ") && detail.ends_with(" more") {
+        return violation.property.description();
+    }
     let apart = match violation.property {
         Property::V1 => detail.split_once(" maps "),
         Property::V3 => detail.split_once(" is "),
@@ -224,15 +230,8 @@ impl Limit {
     }
 }
 
-/// Marsaglia's xorshift.
-pub struct Rng(u32);
-
-impl Rng {
-    /// A number below `n`.
-    pub fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        (self.0 >> 8) as usize % n
+impl Judge for Context {
+    fn finding(&self, finding: &Finding<'_>) {
+        Context::finding(self, finding);
     }
 }

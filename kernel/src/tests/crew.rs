@@ -18,9 +18,9 @@ pub fn crew(
     wired: impl Fn(usize) -> Option<usize>,
     body: impl Fn(usize) + Send + Sync + 'static,
 ) {
-    let (left, crew) = start(name, n, wired, body);
-    sleep(channel(&left), || left.load(Ordering::SeqCst) == 0);
-    bury(&crew);
+    let crew = start(name, n, wired, body);
+    sleep(channel(&crew.left), || crew.is_done());
+    crew.bury();
 }
 
 /// How long an auditor waits from one look to the next.
@@ -34,35 +34,50 @@ pub fn audited_crew(
     wired: impl Fn(usize) -> Option<usize>,
     body: impl Fn(usize) + Send + Sync + 'static,
 ) {
-    let (left, crew) = start(name, n, wired, body);
+    let crew = start(name, n, wired, body);
     let mut last = clock::tsc();
-    while left.load(Ordering::SeqCst) != 0 {
+    while !crew.is_done() {
         sched::relax();
         if clock::since(last) > PAUSE_US {
             context.audit();
             last = clock::tsc();
         }
     }
-    bury(&crew);
+    crew.bury();
 }
 
-/// Waits until the processes have given back all that they had.
-fn bury(crew: &[&Proc]) {
-    let gone = |p: &&Proc| p.state() == State::Dead && p.mach.load(Ordering::SeqCst) == NOBODY;
-    while !crew.iter().all(gone) {
-        sched::relax();
+/// Processes that were started together.
+pub struct Crew {
+    /// Those that have not ended.
+    left: Arc<AtomicUsize>,
+    people: Vec<&'static Proc>,
+}
+
+impl Crew {
+    /// Whether all have ended.
+    pub fn is_done(&self) -> bool {
+        self.left.load(Ordering::SeqCst) == 0
+    }
+
+    /// Waits until the processes, which have ended, have given back all that they had.
+    pub fn bury(&self) {
+        let gone = |p: &&Proc| p.state() == State::Dead && p.mach.load(Ordering::SeqCst) == NOBODY;
+        while !self.people.iter().all(gone) {
+            sched::relax();
+        }
     }
 }
 
-fn start(
+/// Starts processes as `crew` does, and waits for nobody.
+pub fn start(
     name: &'static &'static str,
     n: usize,
     wired: impl Fn(usize) -> Option<usize>,
     body: impl Fn(usize) + Send + Sync + 'static,
-) -> (Arc<AtomicUsize>, Vec<&'static Proc>) {
+) -> Crew {
     let left = Arc::new(AtomicUsize::new(n));
     let body = Arc::new(body);
-    let crew = (0..n).map(|i| {
+    let people = (0..n).map(|i| {
         let (left, body) = (left.clone(), body.clone());
         kproc(name, wired(i), move || {
             body(i);
@@ -71,8 +86,8 @@ fn start(
             wakeup(channel(&left));
         })
     });
-    let crew = crew.collect();
-    (left, crew)
+    let people = people.collect();
+    Crew { left, people }
 }
 
 fn channel(left: &Arc<AtomicUsize>) -> usize {

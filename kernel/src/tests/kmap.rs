@@ -73,10 +73,15 @@ impl Worker<'_> {
 }
 
 fn work(context: &Context, who: usize) -> u32 {
+    some(context, who, 400)
+}
+
+/// So many rounds of one process, or a second's; how many it did.
+pub fn some(context: &Context, who: usize, rounds: u32) -> u32 {
     let worker = Worker { context };
     let own: Vec<Frame> = (0..PAGES).filter_map(|_| pages::hold()).collect();
     let mut rng = context.rng(who);
-    let mut limit = context.limit(400, 1000);
+    let mut limit = context.limit(rounds, 1000);
     let mut round = 0;
     while !own.is_empty() && limit.next() {
         round += 1;

@@ -1,38 +1,41 @@
 //! What is tried on the devices, and the process that tries it.
 
 mod a1_large;
-mod account;
+pub mod account;
 mod arithmetic;
 mod bad_ends;
 mod bench;
-mod context;
+pub(crate) mod context;
 mod cpu_state;
-mod crew;
+pub mod crew;
 mod cycles;
 mod descriptors;
-mod device;
+pub mod device;
+mod devices;
 mod early;
 mod functions;
 mod handover;
 mod install_after_free;
-mod isolation;
+pub mod isolation;
 mod kernel_code;
-mod kmap;
+pub mod kmap;
 mod migrate;
-mod page_refs;
-mod pressure;
-mod registers;
+mod out_of_memory;
+pub mod page_refs;
+pub mod pressure;
+pub mod registers;
 mod ring3;
-mod segments;
+pub mod segments;
 mod splhi_unmap;
-mod user_life;
+pub mod user_life;
 mod user_pages;
 mod window;
-mod write_combining;
+pub mod write_combining;
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use heapless::{String, Vec};
+use alloc::vec::Vec;
+use heapless::String;
 use mmu386_wire::{Line, exit};
 
 use crate::cmdline::Options;
@@ -75,6 +78,7 @@ const TESTS: &[Test] = &[
     Test::new("a2-idle-flush", cycles::idle),
     Test::new("cycles-4k", cycles::run),
     Test::new("handover", handover::run),
+    Test::new("devices", devices::run),
     Test::new("a7-early-boot", early::run),
     Test::new("a9-arithmetic", arithmetic::run),
     Test { name: "b1-splhi-unmap", needs: &[Fixes::B1], run: splhi_unmap::alone },
@@ -82,7 +86,10 @@ const TESTS: &[Test] = &[
     Test { name: "b2-lock-holder", needs: &[Fixes::B1, Fixes::B2], run: splhi_unmap::holding },
     Test::new("ring3-calls", ring3::calls),
     Test::new("ring3-preemption", ring3::preemption),
+    Test::new("ring3-text", ring3::text),
+    Test::new("ring3-segments", ring3::segments),
     Test::new("isolation", isolation::run),
+    Test::new("out-of-memory", out_of_memory::run),
     Test { name: "user-life", needs: &[Fixes::C1], run: user_life::run },
     Test::new("d2-page-refs", page_refs::run),
     Test::new(FUNCTIONS, functions::run),
@@ -122,7 +129,7 @@ pub fn start(options: Options, devices: Devices, sights: early::Sights) {
     kproc(&"tests", None, move || run(options, devices, sights));
 }
 
-fn chosen(pattern: &str) -> Vec<usize, 32> {
+fn chosen(pattern: &str) -> Vec<usize> {
     let fits = |test: &Test| {
         let asked = test.name.starts_with(pattern) && test.name != FUNCTIONS;
         asked || (pattern == "all" && test.needs.iter().all(|fix| mmu::has(*fix)))
@@ -131,8 +138,36 @@ fn chosen(pattern: &str) -> Vec<usize, 32> {
     all.filter(|(_, test)| fits(test)).map(|(index, _)| index).collect()
 }
 
+/// The one test of a soak.
+const SOAK: &str = "soak";
+
+/// Soaks, and leaves. The harness watches over how long it takes.
+fn soak(options: &Options, devices: Devices, sights: early::Sights) -> ! {
+    report::send(&Line::Plan { tests: 1 });
+    let (seed, rounds, ms) = (options.seed, options.rounds, options.ms);
+    crate::println!("seed={seed} rounds={rounds} ms={ms} chaos={}", options.chaos);
+    let context = Context::new(options, devices, sights);
+    let outcome = crate::soak::run(&context.without_rounds(), options);
+    functions::tell();
+    leave(SOAK, &outcome)
+}
+
+/// Reports the only test, and leaves.
+fn leave(name: &'static str, outcome: &Outcome) -> ! {
+    let pass = outcome.failures == 0;
+    let mut detail = String::<320>::new();
+    // What does not fit is cut.
+    let _ = core::fmt::write(&mut detail, format_args!("{outcome}"));
+    report::send(&Line::Test { name: name.into(), pass, detail: detail.as_str().into() });
+    report::send(&Line::Done { passed: u32::from(pass), failed: u32::from(!pass) });
+    report::leave(if pass { exit::PASS } else { exit::FAIL })
+}
+
 fn run(options: Options, devices: Devices, sights: early::Sights) {
     bad_ends::perhaps(&options.tests);
+    if options.tests.as_str() == SOAK {
+        soak(&options, devices, sights);
+    }
     let tests = chosen(&options.tests);
     let known = !tests.is_empty() || matches!(options.tests.as_str(), "none" | "bench");
     assert!(known, "command line: no test is called {}", options.tests);

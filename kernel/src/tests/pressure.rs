@@ -18,7 +18,8 @@ use crate::{mmu, pages, probe, sched};
 /// Page tables that each process asks for.
 const TABLES: usize = 6;
 
-fn work(context: &Context, pages: Pages, who: usize) {
+/// A process that maps pages of devices in page tables of its own, and drops them.
+pub fn work(context: &Context, pages: Pages, who: usize) {
     let mut rng = context.rng(who);
     mmu::upallocpdb();
     for table in 0..TABLES {

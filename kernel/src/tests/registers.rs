@@ -8,7 +8,8 @@ use crate::{mmu, probe};
 const BYTES: usize = 4;
 const WRONG: &str = "a device register does not show its known value";
 
-fn cycle(context: &Context, register: &Register) {
+/// Maps a register, has every CPU read it, and unmaps it.
+pub fn cycle(context: &Context, register: &Register) {
     let Register { name, pa, value } = *register;
     let va = match mmu::vmap(pa, BYTES) {
         Ok(va) => va,

@@ -19,14 +19,37 @@ const PAGES: usize = 8;
 const BASE: usize = 0x4000_0000;
 /// Steps from one moment of quiet to the next.
 const STEPS: usize = 48;
-/// Name of the processes that share it.
-const NAME: &str = "segments";
+/// Name of the processes that share one.
+pub const NAME: &str = "segments";
 
 const OTHER: &str = "a page of a segment shows what was never written there";
 const POISON: &str = "a page of a segment can be reached after it was freed";
 const OUTSIDE: &str = "a fault outside of the segment is no error";
 
-type Shared = Segment<Pc, PAGES>;
+/// The segment.
+pub type Shared = Segment<Pc, PAGES>;
+
+/// One without pages.
+pub fn new() -> Shared {
+    Shared::new(BASE as u32)
+}
+
+/// Frees all of its pages, which no process has mapped any more.
+///
+/// # Errors
+/// None that there could be.
+pub fn empty(segment: &Shared) -> Result<(), SegmentError> {
+    mmu::free(segment, BASE, PAGES, |p| p.name() == NAME)
+}
+
+/// One look at a page, or a page or three freed.
+pub fn step(context: &Context, segment: &Shared, rng: &mut Rng) {
+    if rng.below(STEPS / 3) == 0 {
+        free(segment, rng);
+    } else {
+        touch(context, segment, rng.below(PAGES));
+    }
+}
 
 /// The tag of a page of the segment: all processes write the same.
 fn tag(index: usize) -> u32 {
@@ -71,7 +94,7 @@ pub fn run(context: &Context) -> Outcome {
     let frees = Arc::new(AtomicU32::new(0));
     let quiet = Arc::new(AtomicU32::new(0));
     let (sum, rounds, shared) = (frees.clone(), quiet.clone(), context.clone());
-    let segment = Shared::new(BASE as u32);
+    let segment = new();
     let barrier = Barrier::new(workers);
     let over = AtomicBool::new(false);
     audited_crew(
@@ -110,7 +133,7 @@ pub fn run(context: &Context) -> Outcome {
             // The last one out leaves no page behind.
             barrier.wait();
             if who == 0
-                && let Err(error) = mmu::free(&segment, BASE, PAGES, |p| p.name() == NAME)
+                && let Err(error) = empty(&segment)
             {
                 panic!("{error}");
             }

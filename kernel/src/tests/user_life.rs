@@ -20,7 +20,7 @@ const HOARD: u32 = 3;
 const COUNTERS: [&AtomicU32; 6] = [&FAULTS, &REFUSED, &COPIES, &HIGH, &FORKS, &EXECS];
 
 /// Takes all pages for a moment, so that whoever needs one sleeps in the middle of its fault.
-fn hoard() {
+pub fn hoard() {
     let taken: Vec<_> = (0..pages::free()).map_while(|_| pages::hold()).collect();
     let slept = pages::slept();
     for _ in 0..HOARD {

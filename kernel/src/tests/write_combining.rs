@@ -9,16 +9,14 @@ use super::crew::{Barrier, crew};
 use super::device::Mapping;
 use crate::layout::{BY2LARGE, BY2PG, VPT};
 use crate::mach::machno;
+pub use crate::mapping::check_combining as judge;
 use crate::mmu;
 use crate::oracle::large_pages;
-use crate::probe::{self, Sight};
+use crate::probe;
 
-/// What chooses entry 7 of the attribute table: in a page table entry, and in a directory entry of a
-/// large page (Intel SDM vol. 3, 11.12.3).
+/// What chooses entry 7 of the attribute table in a page table entry (Intel SDM vol. 3, 11.12.3).
 const SMALL: u32 = 0x98;
-const LARGE: u32 = 0x1018;
 
-const LATE: &str = "after patwc, a directory entry still chooses the old memory type";
 const WRONG: &str = "patwc did not change the entries that it was asked to, or changed others";
 
 /// Pages of a small mapping, and how many of them are made write combining.
@@ -49,14 +47,6 @@ pub fn small(context: &Context) -> Outcome {
     let mut outcome = context.outcome(format_args!("{COMBINING} of {PAGES} pages"));
     outcome.failures += u32::from(!can);
     outcome
-}
-
-fn judge(context: &Context, va: usize, sight: &Sight) {
-    let seen = sight.pde & LARGE;
-    if seen != LARGE {
-        let (hazard, cpu, expected, why) = ("A10", sight.cpu, LARGE, LATE);
-        context.finding(&Finding { hazard, cpu, va, expected, seen, why });
-    }
 }
 
 /// Large pages, which every CPU's process has copied into its directory before.

@@ -1,6 +1,7 @@
 //! Programs: ELF files in the kernel's image, and the address spaces that they start with.
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 
 use elf::ElfBytes;
 use elf::abi::{EM_386, ET_EXEC, PF_W, PF_X, PT_LOAD};
@@ -12,10 +13,15 @@ use kernel_abi::{Error, USTKSIZE, USTKTOP};
 use super::seg::{Image, Kind, Seg};
 use super::space::Space;
 use crate::layout::BY2PG;
+use crate::lock::Ilock;
 
 mod files {
     include!(concat!(env!("OUT_DIR"), "/programs.rs"));
 }
+
+/// Segments of text that processes have, by where their content lies: all that run a program share its
+/// pages, which go with the last of them.
+static IMAGES: Ilock<Vec<(usize, Weak<Seg>)>> = Ilock::new(Vec::new());
 
 /// A program as it starts.
 pub struct Start {
@@ -36,11 +42,11 @@ pub fn find(name: &str) -> Result<&'static &'static str, Error> {
     file.map(|(known, _)| known).ok_or(Error::NoProgram)
 }
 
-/// Makes the address space of a program. May sleep for the page that holds its words.
+/// What a program's file says: its memory without the stack, and its first instruction.
 ///
 /// # Errors
 /// `NoProgram`; `BadProgram` if the file is not an executable for this kernel.
-pub fn load(name: &str, words: &[u32]) -> Result<Start, Error> {
+fn read(name: &str) -> Result<(Space, u32), Error> {
     let file = files::PROGRAMS.iter().find(|(known, _)| *known == name);
     let (_, bytes) = file.ok_or(Error::NoProgram)?;
     let file = ElfBytes::<LittleEndian>::minimal_parse(bytes).map_err(|_| Error::BadProgram)?;
@@ -53,22 +59,64 @@ pub fn load(name: &str, words: &[u32]) -> Result<Start, Error> {
     let headers = file.segments().ok_or(Error::BadProgram)?;
     for part in headers.iter().filter(|part| part.p_type == PT_LOAD && part.p_memsz > 0) {
         let (base, seg) = segment(bytes, &part)?;
+        let seg = shared(seg);
         end = end.max(base + seg.count() * BY2PG);
-        space.attach(base, Arc::new(seg)).map_err(|_| Error::BadProgram)?;
+        space.attach(base, seg).map_err(|_| Error::BadProgram)?;
     }
     space.attach_heap(end).map_err(|_| Error::BadProgram)?;
+    let eip = u32::try_from(header.e_entry).map_err(|_| Error::BadProgram)?;
+    Ok((space, eip))
+}
 
+/// Makes the address space of a program. May sleep for the page that holds its words.
+///
+/// # Errors
+/// `NoProgram`; `BadProgram` if the file is not an executable for this kernel; `NoMemory` if somebody has
+/// ended the process that calls while it waited for the page.
+pub fn load(name: &str, words: &[u32]) -> Result<Start, Error> {
+    let (mut space, eip) = read(name)?;
     let stack = Seg::new(Kind::Private, USTKSIZE as usize / BY2PG, None);
     let mut top = heapless::Vec::<u8, BY2PG>::new();
     for word in [words.len() as u32].iter().chain(words) {
         top.extend_from_slice(&word.to_le_bytes()).map_err(|_| Error::BadArgument)?;
     }
-    stack.preset(USTKSIZE as usize / BY2PG - 1, BY2PG - top.len(), &top);
+    stack.preset(USTKSIZE as usize / BY2PG - 1, BY2PG - top.len(), &top).ok_or(Error::NoMemory)?;
     let base = (USTKTOP - USTKSIZE) as usize;
     space.attach(base, Arc::new(stack)).map_err(|_| Error::BadProgram)?;
-
-    let eip = u32::try_from(header.e_entry).map_err(|_| Error::BadProgram)?;
     Ok(Start { space, eip, esp: USTKTOP - top.len() as u32 })
+}
+
+/// The segment itself; of text, the one that others have already.
+fn shared(fresh: Seg) -> Arc<Seg> {
+    let fresh = Arc::new(fresh);
+    let (Kind::Text, Some(image)) = (fresh.kind, fresh.image()) else { return fresh };
+    let place = image.bytes.as_ptr() as usize;
+    let mut images = IMAGES.lock();
+    images.retain(|(_, seg)| seg.strong_count() > 0);
+    let known = images.iter().find(|(known, _)| *known == place);
+    if let Some(seg) = known.and_then(|(_, seg)| seg.upgrade()) {
+        return seg;
+    }
+    images.push((place, Arc::downgrade(&fresh)));
+    fresh
+}
+
+/// Text of a program that stays as long as this does, although no process may have it.
+pub struct Text(Space);
+
+impl Text {
+    /// Keeps the text of a program.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn keep(name: &str) -> Result<Text, Error> {
+        read(name).map(|(space, _)| Text(space))
+    }
+
+    /// Pages of it that are there.
+    pub fn present(&self) -> usize {
+        self.0.text_pages()
+    }
 }
 
 /// The segment that a program header asks for, and where it goes.

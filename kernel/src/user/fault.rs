@@ -3,7 +3,7 @@
 use mmu386::error::PutmmuError;
 
 use super::group::Cause;
-use super::own;
+use super::{life, own};
 use crate::layout::PTEWRITE;
 use crate::mach::up;
 use crate::{book, mmu, pages};
@@ -13,7 +13,8 @@ use crate::{book, mmu, pages};
 /// Called by a process in ring 3 with interrupts on and no lock held; may sleep and wake on another CPU.
 ///
 /// # Errors
-/// What the process is to be killed for, unless the kernel reached there on its behalf.
+/// What the process is to be killed for, unless the kernel reached there on its behalf; or what somebody
+/// has ended it for while it waited.
 pub fn fix(va: usize, write: bool) -> Result<(), Cause> {
     super::count(&super::FAULTS);
     let bad = Cause::BadAccess { va: va as u32, write };
@@ -24,7 +25,9 @@ pub fn fix(va: usize, write: bool) -> Result<(), Cause> {
         if write && seg.kind == super::seg::Kind::Text {
             return Err(bad);
         }
-        let found = seg.page(index, write);
+        let Some(found) = seg.page(index, write) else {
+            return Err(life::doom().unwrap_or(Cause::NoMemory));
+        };
         let pa = found.page.pa();
         if pages::number(found.page) >= pages::nlow() {
             super::count(&super::HIGH);

@@ -31,6 +31,8 @@ pub enum Cause {
     NotStarted(Error),
     /// Somebody ended it.
     Killed,
+    /// It was the largest when there was no memory for anybody.
+    NoMemory,
 }
 
 impl fmt::Display for Cause {
@@ -42,6 +44,7 @@ impl fmt::Display for Cause {
             }
             Cause::Exception(name) => f.write_str(name),
             Cause::NotStarted(error) => write!(f, "not started: {error:?}"),
+            Cause::NoMemory => f.write_str("out of memory"),
             Cause::Killed => f.write_str("killed"),
         }
     }

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use kernel_abi::Error;
 use mmu386::gdt::Selector;
 
+use super::descriptors::Descriptors;
 use super::exec::{self, Start};
 use super::group::{Cause, Death, Group};
 use super::space::{NSHARED, Space};
@@ -17,7 +18,7 @@ use crate::lock::Ilock;
 use crate::mach::up;
 use crate::proc::{Proc, proctab, try_kproc};
 use crate::trap::{UserUreg, go_to_ring_3};
-use crate::{book, mmu, sched};
+use crate::{book, mmu, pages, sched};
 
 /// What a process in ring 3 is to itself.
 pub struct User {
@@ -53,7 +54,13 @@ struct Family {
 pub struct Slot {
     family: Ilock<Family>,
     group: AtomicU32,
+    /// It goes to ring 3, or did.
+    ring3: AtomicBool,
     killed: AtomicBool,
+    /// It is to make room for others.
+    starved: AtomicBool,
+    /// Pages that it had when it last went to sleep for one, or for a child.
+    size: AtomicU32,
     /// Numbers of the shared segments that it has or may have mapped; 0 for none.
     shared: [AtomicU32; NSHARED],
     own: UnsafeCell<Option<Box<User>>>,
@@ -70,7 +77,10 @@ impl Default for Slot {
         Slot {
             family: Ilock::default(),
             group: AtomicU32::new(0),
+            ring3: AtomicBool::new(false),
             killed: AtomicBool::new(false),
+            starved: AtomicBool::new(false),
+            size: AtomicU32::new(0),
             shared: [const { AtomicU32::new(0) }; NSHARED],
             own: UnsafeCell::new(None),
         }
@@ -78,6 +88,29 @@ impl Default for Slot {
 }
 
 impl Slot {
+    /// A new process has this slot.
+    pub fn born(&self, ring3: bool) {
+        self.ring3.store(ring3, Ordering::SeqCst);
+        self.killed.store(false, Ordering::SeqCst);
+        self.starved.store(false, Ordering::SeqCst);
+        self.size.store(0, Ordering::SeqCst);
+    }
+
+    /// Whether the process goes to ring 3, or did.
+    pub fn ring3(&self) -> bool {
+        self.ring3.load(Ordering::SeqCst)
+    }
+
+    /// Whether somebody has ended the process already, for whatever reason.
+    pub fn doomed(&self) -> bool {
+        self.killed.load(Ordering::SeqCst) || self.starved.load(Ordering::SeqCst)
+    }
+
+    /// Pages that it had when it last went to sleep for one, or for a child.
+    pub fn size(&self) -> u32 {
+        self.size.load(Ordering::SeqCst)
+    }
+
     /// Number of the group that the process is or was in.
     pub fn group(&self) -> u32 {
         self.group.load(Ordering::SeqCst)
@@ -109,19 +142,41 @@ pub fn pid() -> u32 {
     up().expect("a process runs").ring3.family.lock().pid
 }
 
-/// Whether somebody ended the process that calls.
-pub fn killed() -> bool {
-    up().is_some_and(|p| {
-        // SAFETY: as in `own`.
-        let user = unsafe { &*p.ring3.own.get() };
-        p.ring3.killed.load(Ordering::SeqCst) || user.as_ref().is_some_and(|u| u.group.ended())
-    })
+/// Why the process that calls is to end, if it is.
+pub fn doom() -> Option<Cause> {
+    let slot = &up()?.ring3;
+    // SAFETY: as in `own`.
+    let user = unsafe { &*slot.own.get() };
+    if slot.starved.load(Ordering::SeqCst) {
+        return Some(Cause::NoMemory);
+    }
+    let killed =
+        slot.killed.load(Ordering::SeqCst) || user.as_ref().is_some_and(|user| user.group.ended());
+    killed.then_some(Cause::Killed)
+}
+
+/// Notes how many pages the process that calls has, before it sleeps for one or for a child.
+pub fn note_size() {
+    let Some(slot) = up().map(|p| &p.ring3) else { return };
+    // SAFETY: as in `own`.
+    let user = unsafe { &*slot.own.get() };
+    if let Some(space) = user.as_ref().and_then(|user| user.space.try_borrow().ok()) {
+        slot.size.store(space.size() as u32, Ordering::SeqCst);
+    }
 }
 
 /// Ends a process: it notices when it is about to go to ring 3, and where it waits for long.
 pub fn kill(p: &Proc) {
     p.ring3.killed.store(true, Ordering::SeqCst);
     sched::wakeup(channel(p));
+    pages::wake();
+}
+
+/// As `kill`, to make room for others.
+pub fn starve(p: &Proc) {
+    p.ring3.starved.store(true, Ordering::SeqCst);
+    sched::wakeup(channel(p));
+    pages::wake();
 }
 
 fn channel(p: &Proc) -> usize {
@@ -151,7 +206,8 @@ pub fn first_frame(eip: u32, esp: u32) -> UserUreg {
     frame
 }
 
-/// A child of the process that calls, with the same memory and registers, but for a result of 0.
+/// A child of the process that calls, with the same memory, descriptors and registers, but for a result of
+/// 0.
 ///
 /// # Errors
 /// `NoProcess` at the limit of the group or of the machine.
@@ -165,7 +221,11 @@ pub fn fork(frame: &UserUreg) -> Result<u32, Error> {
     let parent = Parent { slot: up().expect("a process runs").index(), pid: pid() };
     slot.family.lock().children += 1;
     let program: &'static &'static str = exec::find(*me.program.borrow())?;
-    let child = make(program, me.group.clone(), Some(parent), move || Ok((space, frame)));
+    let descriptors = Descriptors::current();
+    let child = make(program, me.group.clone(), Some(parent), move || {
+        descriptors.install();
+        Ok((space, frame))
+    });
     if child.is_err() {
         slot.family.lock().children -= 1;
     } else {
@@ -184,10 +244,9 @@ fn make(
     group.enter()?;
     let pid = PIDS.fetch_add(1, Ordering::Relaxed);
     let theirs = group.clone();
-    let child = try_kproc(program, None, move || {
+    let child = try_kproc(program, None, true, move || {
         let slot = &up().expect("a process runs").ring3;
         slot.family.lock().pid = pid;
-        slot.killed.store(false, Ordering::SeqCst);
         slot.group.store(theirs.id, Ordering::SeqCst);
         let (space, frame, failure) = match start() {
             Ok((space, frame)) => (space, frame, None),
@@ -199,13 +258,14 @@ fn make(
         // SAFETY: the process sets its own, before it asks for it.
         unsafe { *slot.own.get() = Some(Box::new(user)) };
         if let Some(error) = failure {
-            die(Cause::NotStarted(error));
+            die(doom().unwrap_or(Cause::NotStarted(error)));
         }
     });
     if child.is_none() {
         group.withdraw();
         return Err(Error::NoProcess);
     }
+    super::count(&super::LIVES);
     Ok(pid)
 }
 
@@ -219,7 +279,7 @@ pub fn begin() {
     go_to_ring_3(&frame)
 }
 
-/// Replaces the memory of the process that calls; it goes on as `frame` says.
+/// Replaces the memory of the process that calls, and takes its descriptors; it goes on as `frame` says.
 pub fn replace(program: &'static str, start: Start, frame: &mut UserUreg) {
     let me = own();
     let slot = &up().expect("a process runs").ring3;
@@ -228,6 +288,7 @@ pub fn replace(program: &'static str, start: Start, frame: &mut UserUreg) {
     let old = me.space.replace(start.space);
     slot.publish(&me.space.borrow());
     drop(old);
+    Descriptors::default().install();
     me.program.replace(program);
     *frame = first_frame(start.eip, start.esp);
 }
@@ -246,6 +307,7 @@ pub fn die(cause: Cause) -> ! {
     let user = unsafe { (*slot.own.get()).take() }.expect("a process of ring 3");
     mmu::flushmmu();
     forget();
+    Descriptors::default().install();
     let User { space, group, program, parent, .. } = *user;
     drop(space);
     slot.publish(&Space::default());
@@ -283,9 +345,10 @@ fn tell(parent: Parent, pid: u32, cause: Cause) {
 /// `NoChild` if there is none, or if somebody ended the process.
 pub fn await_child() -> Result<(u32, u32), Error> {
     let p = up().expect("a process runs");
+    note_size();
     sched::sleep(channel(p), || {
         let family = p.ring3.family.lock();
-        killed() || family.children == 0 || !family.gone.is_empty()
+        doom().is_some() || family.children == 0 || !family.gone.is_empty()
     });
     p.ring3.family.lock().gone.pop().ok_or(Error::NoChild)
 }

@@ -7,16 +7,20 @@
 //! | `fault` | from a fault to putmmu |
 //! | `copy` | checked accesses to a process's memory |
 //! | `exec` | programs |
+//! | `descriptors` | segment descriptors of a process's own |
 //! | `life` | birth, fork, death, waiting for children |
+//! | `killbig` | who goes when there is no memory |
 //! | `group` | processes that come from one start, and what became of them |
 //! | `syscall` | system calls |
 //!
 //! The floating point unit is off (`cpu`): a program that uses it gets an exception, and is killed.
 
 mod copy;
+mod descriptors;
 mod exec;
 mod fault;
 mod group;
+mod killbig;
 mod life;
 mod page;
 mod seg;
@@ -26,9 +30,11 @@ mod syscall;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 pub use copy::{copying, landing};
+pub use exec::Text;
 pub use group::{Cause, Group};
+pub use killbig::killbig;
 use life::own;
-pub use life::{Slot, begin, kill, spawn};
+pub use life::{Slot, begin, kill, note_size, spawn};
 pub use syscall::syscall;
 
 use crate::spl::{splhi, spllo};
@@ -42,8 +48,14 @@ pub static REFUSED: AtomicU32 = AtomicU32::new(0);
 pub static HIGH: AtomicU32 = AtomicU32::new(0);
 /// Pages copied because they were written to.
 pub static COPIES: AtomicU32 = AtomicU32::new(0);
+/// Processes ended to make room for others.
+pub static STARVED: AtomicU32 = AtomicU32::new(0);
+/// Pages of text read in.
+pub static TEXTS: AtomicU32 = AtomicU32::new(0);
 /// System calls.
 pub static CALLS: AtomicU32 = AtomicU32::new(0);
+/// Processes that there were.
+pub static LIVES: AtomicU32 = AtomicU32::new(0);
 /// Forks.
 pub static FORKS: AtomicU32 = AtomicU32::new(0);
 /// Programs started.
@@ -51,6 +63,11 @@ pub static EXECS: AtomicU32 = AtomicU32::new(0);
 
 fn count(counter: &AtomicU32) {
     counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Whether somebody has ended the process that calls.
+pub fn ended() -> bool {
+    life::doom().is_some()
 }
 
 /// A process in ring 3 faulted at `va`: goes on, or ends. Interrupts are off.
@@ -79,8 +96,8 @@ pub fn exception(_frame: &UserUreg, name: &'static str) -> ! {
 
 /// The process goes back to ring 3, unless somebody ended it. Interrupts are off.
 pub fn leaving() {
-    if life::killed() {
+    if let Some(cause) = life::doom() {
         spllo();
-        life::die(Cause::Killed);
+        life::die(cause);
     }
 }

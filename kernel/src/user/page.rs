@@ -35,7 +35,7 @@ pub fn put(page: Frame) {
         refs.get() == 0
     };
     if last {
-        pages::release(page);
+        pages::put_back(page);
     }
 }
 

@@ -85,6 +85,16 @@ impl Seg {
         Seg { id, kind, image, pages: Locked::new(id, alloc::vec![None; count]) }
     }
 
+    /// The part of a program that it starts with.
+    pub fn image(&self) -> Option<Image> {
+        self.image
+    }
+
+    /// How many pages are there.
+    pub fn resident(&self) -> usize {
+        self.pages.with(|pages| pages.iter().flatten().count())
+    }
+
     /// Pages that fit.
     pub fn count(&self) -> usize {
         self.pages.with(|pages| pages.len())
@@ -103,35 +113,35 @@ impl Seg {
     /// The page with an index, made if it is not there, copied if it is written to and shared.
     ///
     /// Called by a process that has the segment, with interrupts on and no lock held; may sleep and
-    /// wake on another CPU.
-    pub fn page(&self, index: usize, write: bool) -> Found {
+    /// wake on another CPU. `None` if somebody has ended the process meanwhile.
+    pub fn page(&self, index: usize, write: bool) -> Option<Found> {
         loop {
             let Some(page) = self.pages.with(|pages| pages[index]) else {
-                self.add(index);
+                self.add(index)?;
                 continue;
             };
             if self.kind != Kind::Private {
-                return Found { page, writable: self.kind == Kind::Shared, old: None };
+                return Some(Found { page, writable: self.kind == Kind::Shared, old: None });
             }
             // No other process can share a page of this segment but by this process's fork.
             if page::refs(page) == 1 {
-                return Found { page, writable: true, old: None };
+                return Some(Found { page, writable: true, old: None });
             }
             if !write {
-                return Found { page, writable: false, old: None };
+                return Some(Found { page, writable: false, old: None });
             }
-            let copy = pages::newuserpage();
+            let copy = pages::newuserpage()?;
             page::copy(copy, page);
             super::count(&super::COPIES);
             self.pages.with(|pages| pages[index] = Some(copy));
-            return Found { page: copy, writable: true, old: Some(page) };
+            return Some(Found { page: copy, writable: true, old: Some(page) });
         }
     }
 
     /// Adds a page, unless somebody else has meanwhile.
-    fn add(&self, index: usize) {
+    fn add(&self, index: usize) -> Option<()> {
         // Not under the lock: both may sleep.
-        let page = pages::newuserpage();
+        let page = pages::newuserpage()?;
         let (offset, bytes) = self.initial(index);
         page::fill(page, offset, bytes);
         let lost = self.pages.with(|pages| match pages[index] {
@@ -143,7 +153,10 @@ impl Seg {
         });
         if lost {
             page::put(page);
+        } else if self.kind == Kind::Text {
+            super::count(&super::TEXTS);
         }
+        Some(())
     }
 
     /// What the image has for a page, and where in the page.
@@ -158,11 +171,13 @@ impl Seg {
         (first - start, &bytes[first - offset..last - offset])
     }
 
-    /// Puts a page of known content in its place. The segment is not in use yet.
-    pub fn preset(&self, index: usize, offset: usize, bytes: &[u8]) {
-        let page = pages::newuserpage();
+    /// Puts a page of known content in its place. The segment is not in use yet. `None` if somebody
+    /// has ended the process meanwhile.
+    pub fn preset(&self, index: usize, offset: usize, bytes: &[u8]) -> Option<()> {
+        let page = pages::newuserpage()?;
         page::fill(page, offset, bytes);
         self.pages.with(|pages| pages[index] = Some(page));
+        Some(())
     }
 
     /// Takes pages out. The caller drops all mappings of them before it puts them.

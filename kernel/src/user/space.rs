@@ -83,6 +83,18 @@ impl Space {
         Some((one.seg.clone(), (va - one.base) / BY2PG))
     }
 
+    /// Pages of text that are there.
+    pub fn text_pages(&self) -> usize {
+        let text = self.segs.iter().filter(|one| one.seg.kind == Kind::Text);
+        text.map(|one| one.seg.resident()).sum()
+    }
+
+    /// Pages that are there and go when the process does, or may.
+    pub fn size(&self) -> usize {
+        let own = self.segs.iter().filter(|one| one.seg.kind != Kind::Text);
+        own.map(|one| one.seg.resident()).sum()
+    }
+
     /// Numbers of the segments that others may share.
     pub fn shared(&self) -> impl Iterator<Item = u32> {
         self.segs.iter().filter(|one| one.shared()).map(|one| one.seg.id)

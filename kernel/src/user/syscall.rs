@@ -3,7 +3,7 @@
 use kernel_abi::{BY2PG, Call, Error, MOST_NAME, MOST_TEXT, MOST_WORDS};
 
 use super::group::{Cause, Report};
-use super::{copy, exec, life, own, page};
+use super::{copy, descriptors, exec, life, own, page};
 use crate::mach::{machno, up};
 use crate::spl::{splhi, spllo};
 use crate::trap::UserUreg;
@@ -52,6 +52,7 @@ fn perform(
         Call::Segattach => attach(args[0], b, c)?,
         Call::Segdetach => detach(a)?,
         Call::Segfree => free(a, b)?,
+        Call::Descriptor => descriptors::set(args[0], args[1], args[2], frame)?,
         Call::Report => {
             let [va, expected, seen, _] = args;
             own().group.report(Report { cpu: machno(), va, expected, seen });
@@ -66,7 +67,7 @@ fn sleep(milliseconds: u32) -> Result<(), Error> {
     }
     let start = clock::tsc();
     sched::sched();
-    while clock::since(start) < u64::from(milliseconds) * 1000 && !life::killed() {
+    while clock::since(start) < u64::from(milliseconds) * 1000 && life::doom().is_none() {
         sched::relax();
     }
     Ok(())

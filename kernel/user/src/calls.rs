@@ -113,6 +113,14 @@ pub fn segfree(address: u32, length: u32) -> Result<u32, Error> {
     call(Call::Segfree, [address, length, 0, 0])
 }
 
+/// Changes a segment descriptor of the process's own.
+///
+/// # Errors
+/// `BadArgument` for a place or a descriptor that is not for processes.
+pub fn descriptor(selector: u32, (low, high): (u32, u32)) -> Result<u32, Error> {
+    call(Call::Descriptor, [selector, low, high, 0])
+}
+
 /// Says that memory was not as it had to be.
 pub fn report(address: u32, expected: u32, seen: u32) {
     syscall(Call::Report as u32, [address, expected, seen, 0]);

@@ -2,8 +2,10 @@
 #![no_std]
 
 mod calls;
+mod descriptors;
 
 pub use calls::*;
+pub use descriptors::*;
 pub use kernel_abi::{Attack, BY2PG, Error, MOST_WORDS, USTKSIZE, USTKTOP, UTZERO};
 
 use core::arch::global_asm;

@@ -7,6 +7,7 @@ mod iso;
 mod model_rows;
 mod models;
 mod setup;
+mod soak;
 mod stages;
 mod teeth;
 mod test;
@@ -39,6 +40,7 @@ pub fn run(cli: Cli) -> Result<bool> {
         Command::Models(args) => models::run(&paths, &args),
         Command::Teeth(args) => teeth::run(&paths, &args),
         Command::Boot(args) => boot::run(&paths, toolchain, &args),
+        Command::Soak(args) => soak::run(&paths, toolchain, &args),
         Command::Iso(args) => iso::run(&paths, toolchain, &args),
         Command::Setup(args) => setup::run(&paths, toolchain, &args),
         Command::Reaper => Ok(true),

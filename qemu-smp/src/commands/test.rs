@@ -19,8 +19,8 @@ use crate::variants::{FIXED, SEED, UPSTREAM};
 const LIMIT: Duration = Duration::from_secs(900);
 /// How long the test suite may take, compiled from nothing on a slow machine.
 const SUITE: Duration = Duration::from_secs(2700);
-/// The kernels that the tests of the guest boot; the last shows what one repair is good for.
-const KERNELS: [&str; 4] = [SEED, UPSTREAM, FIXED, "fixed-a1"];
+/// The kernels that the tests of the guest boot; the last two show what one repair is good for.
+const KERNELS: [&str; 5] = [SEED, UPSTREAM, FIXED, "fixed-a1", "fixed-c1"];
 
 pub(super) fn run(paths: &Paths, choice: Choice, args: Install) -> Result<bool> {
     let mut stages = Stages::new(paths);

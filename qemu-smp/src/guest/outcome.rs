@@ -18,6 +18,8 @@ pub enum Problem {
     Hang(String),
     /// The kernel panicked.
     Panic(String),
+    /// Whoever attended had seen enough.
+    Stopped,
     /// The machine reset: a triple fault, since nothing in the kernel asks for a reset.
     Reset,
     /// Some CPUs never came up.
@@ -42,6 +44,7 @@ impl Problem {
             Self::Hang(why) => format!("hang: {why}"),
             Self::Panic(why) => format!("panic: {why}"),
             Self::NotWritten(why) => format!("the log is lost: {why}"),
+            Self::Stopped => "stopped, as it had shown what it was run for".to_owned(),
             Self::Reset => "the guest reset itself: triple fault".to_owned(),
             Self::LostCpus(cpus) => format!("CPUs that never came up: {cpus:?}"),
             Self::TestsFailed(names) => format!("tests failed: {}", names.join(", ")),
@@ -60,10 +63,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Judges a run that was asked for `smp` CPUs of a variant.
-    pub fn judge(said: &Transcript, ended: Ended, limit_s: u64, variant: &str, smp: u32) -> Self {
+    /// Judges a run that was asked for `smp` CPUs of a variant; `limit` says which one it passed if it
+    /// did not end.
+    pub fn judge(said: &Transcript, ended: Ended, limit: &str, variant: &str, smp: u32) -> Self {
         let mut problems = Vec::new();
-        let status = ending(said, ended, limit_s, &mut problems);
+        let status = ending(said, ended, limit, &mut problems);
         let failed: Vec<String> =
             said.tests.iter().filter(|test| !test.pass).map(|test| test.name.clone()).collect();
         if !failed.is_empty() {
@@ -123,7 +127,7 @@ impl Outcome {
 fn ending(
     said: &Transcript,
     ended: Ended,
-    limit_s: u64,
+    limit: &str,
     problems: &mut Vec<Problem>,
 ) -> Option<i32> {
     let status = match ended {
@@ -141,10 +145,14 @@ fn ending(
             let last = match (&said.done, said.tests.last()) {
                 (Some(_), _) => "the kernel said it was done and did not leave".to_owned(),
                 (None, Some(test)) => format!("last sign of life: test `{}` reported", test.name),
+                (None, None) if said.soaked.is_some() => {
+                    let ms = said.soaked.as_ref().map_or(0, |soaked| soaked.ms);
+                    format!("the soak told last of its millisecond {ms}")
+                }
                 (None, None) if said.boot.is_some() => "no test has reported".to_owned(),
                 (None, None) => "the kernel never said that it runs".to_owned(),
             };
-            problems.push(Problem::Hang(format!("not done after {limit_s} s; {last}")));
+            problems.push(Problem::Hang(format!("{limit}; {last}")));
             return None;
         }
     };
@@ -261,7 +269,7 @@ mod tests {
     }
 
     fn judge(said: &Transcript, ended: Ended) -> Outcome {
-        Outcome::judge(said, ended, 9, "fixed", 2)
+        Outcome::judge(said, ended, "not done after 9 s", "fixed", 2)
     }
 
     #[test]

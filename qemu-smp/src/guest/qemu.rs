@@ -84,7 +84,15 @@ impl Qemu {
         let mut qemu = command(paths, &self.program);
         // HPET, framebuffer and ivshmem are the device memory that the kernel maps.
         qemu.args(["-machine", "pc,hpet=on", "-m", "512", "-vga", "std", "-nic", "none"]);
-        qemu.args(["-object", "memory-backend-ram,id=shm,size=16M,share=on"]);
+        match &boot.window {
+            Some(file) => {
+                let mut shared =
+                    OsString::from("memory-backend-file,id=shm,size=16M,share=on,mem-path=");
+                shared.push(file);
+                qemu.arg("-object").arg(shared)
+            }
+            None => qemu.args(["-object", "memory-backend-ram,id=shm,size=16M,share=on"]),
+        };
         qemu.args(["-device", "ivshmem-plain,memdev=shm"]);
         qemu.args(["-device", &format!("isa-debug-exit,iobase={:#x},iosize=1", exit::PORT)]);
         qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);

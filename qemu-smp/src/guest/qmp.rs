@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LONGEST: u64 = 1 << 20;
 
 /// A connection. After the first answer that does not come, every question fails at once.
-pub(super) struct Qmp {
+pub struct Qmp {
     writer: UnixStream,
     messages: Receiver<String>,
     shut_down: bool,
@@ -77,6 +77,24 @@ impl Qmp {
             Value::String(text) => Ok(text.replace("\r\n", "\n")),
             other => bail!("QEMU answered {other}"),
         }
+    }
+
+    /// Stops all CPUs; `resume` lets them go on.
+    pub fn halt(&mut self) -> Result<()> {
+        self.ask("stop", json!({})).map(|_| ())
+    }
+
+    /// Lets all CPUs go on.
+    pub fn resume(&mut self) -> Result<()> {
+        self.ask("cont", json!({})).map(|_| ())
+    }
+
+    /// The host's threads that execute the guest's CPUs.
+    pub fn threads(&mut self) -> Result<Vec<i32>> {
+        let cpus = self.ask("query-cpus-fast", json!({}))?;
+        let cpus = cpus.as_array().context("QEMU told of no CPUs")?;
+        let threads = cpus.iter().filter_map(|cpu| cpu["thread-id"].as_i64()?.try_into().ok());
+        Ok(threads.collect())
     }
 
     fn exchange(&mut self, question: &Value) -> Result<Value> {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::crash::{Cpu, frame};
 use super::{Autopsy, Boot, Outcome, Panic, Symbols, Transcript};
 
-/// Console lines that a short report ends with.
+/// Console lines that a report ends with, and garbled lines that it shows.
 const LAST_WORDS: usize = 20;
 
 /// Everything that is known about one boot.
@@ -123,8 +123,12 @@ impl Report {
         for cpu in self.cpus() {
             cpu.describe(symbols, text);
         }
-        for line in &self.said.garbled {
+        for line in self.said.garbled.iter().take(LAST_WORDS) {
             let _ = writeln!(text, "  garbled: {line}");
+        }
+        let more = self.said.garbled.len().saturating_sub(LAST_WORDS);
+        if more > 0 {
+            let _ = writeln!(text, "  garbled: {more} more lines, all in the report as JSON");
         }
         for line in &self.complaints {
             let _ = writeln!(text, "  qemu: {line}");

@@ -40,6 +40,14 @@ pub struct Boot {
     pub seed: Option<u32>,
     /// Whether to measure vunmap.
     pub bench: bool,
+    /// How many milliseconds a soak lasts, if not its own choice.
+    pub ms: Option<u32>,
+    /// Whether a soak is disturbed.
+    pub chaos: bool,
+    /// How long the guest may say nothing.
+    pub silence: Option<Duration>,
+    /// The file that is the memory which host and guest share; it is made.
+    pub window: Option<PathBuf>,
     /// QEMU counts instructions, 2 to this power of nanoseconds each, and lets its CPUs take turns by
     /// that clock: the run follows from this and the seed.
     pub icount: Option<u32>,
@@ -63,6 +71,10 @@ impl Boot {
             rounds: None,
             seed: None,
             bench: false,
+            ms: None,
+            chaos: false,
+            silence: None,
+            window: None,
             icount: None,
             iso: None,
             gdb: None,
@@ -76,6 +88,8 @@ impl Boot {
         words.extend(self.rounds.map(|rounds| format!("rounds={rounds}")));
         words.extend(self.seed.map(|seed| format!("seed={seed}")));
         words.extend(self.bench.then(|| "bench=1".to_owned()));
+        words.extend(self.ms.map(|ms| format!("ms={ms}")));
+        words.extend(self.chaos.then(|| "chaos=1".to_owned()));
         words.join(" ")
     }
 
@@ -99,15 +113,55 @@ impl Boot {
     }
 }
 
-/// Boots a kernel and waits until it is done, its deadline passes, or somebody interrupts. Every
-/// serial line is shown to `look` as it comes.
-pub fn boot(paths: &Paths, boot: &Boot, elf: &Path, mut look: impl FnMut(&str)) -> Result<Report> {
+/// Looks after a run while it lasts.
+pub trait Attendant {
+    /// A line came over the serial port.
+    fn heard(&mut self, line: &str);
+
+    /// Comes again and again, with what was said so far and QEMU's control socket, where there is one.
+    /// `false` ends the run: there is nothing more to learn.
+    fn turn(&mut self, _said: &Transcript, _control: Option<&mut Qmp>) -> bool {
+        true
+    }
+}
+
+/// Shows every serial line to a function.
+struct Listener<F>(F);
+
+impl<F: FnMut(&str)> Attendant for Listener<F> {
+    fn heard(&mut self, line: &str) {
+        (self.0)(line);
+    }
+}
+
+/// As `attended`; every serial line is shown to `look` as it comes.
+pub fn boot(paths: &Paths, boot: &Boot, elf: &Path, look: impl FnMut(&str)) -> Result<Report> {
+    attended(paths, boot, elf, &mut Listener(look))
+}
+
+/// Boots a kernel and waits until it is done, its deadline passes, it is silent for too long, somebody
+/// interrupts, or the attendant has enough.
+pub fn attended(
+    paths: &Paths,
+    boot: &Boot,
+    elf: &Path,
+    attendant: &mut impl Attendant,
+) -> Result<Report> {
     // In the system's folder for temporary files: the path of a socket must be short.
     let room = tempfile::Builder::new()
         .prefix("smp-")
         .tempdir()
         .context("cannot make a folder for the socket")?;
     let socket = room.path().join("qmp");
+    if let Some(window) = &boot.window {
+        // What another guest wrote would be taken for this one's.
+        match fs::remove_file(window) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot clear {}", window.display()));
+            }
+            _ => {}
+        }
+    }
     let command = Qemu::find()?.command(paths, boot, elf, &socket);
     let command_line = qemu::line(&command);
 
@@ -119,42 +173,45 @@ pub fn boot(paths: &Paths, boot: &Boot, elf: &Path, mut look: impl FnMut(&str)) 
         out.map(|pipe| read_lines(pipe, LONGEST, sender.clone(), Heard::Serial)),
         err.map(|pipe| read_lines(pipe, LONGEST, sender, Heard::Complaint)),
     ]);
-    let (mut said, mut complaints) = (Transcript::default(), Vec::new());
-    let mut digest = SipHasher13::new();
-    let mut drain = || {
-        for heard in lines.try_iter().take(QUEUE) {
-            match heard {
-                Heard::Serial(line) => {
-                    look(&line);
-                    digest.write(line.as_bytes());
-                    digest.write(b"\n");
-                    said.feed(&line);
-                }
-                Heard::Complaint(line) => complaints.push(line),
-            }
-        }
-    };
+    let mut ears = Ears::new(lines);
     let symbols = Symbols::read(elf);
     let mut control = Control::new(socket);
+    let (mut silent, mut enough) = (false, false);
     let mut ended = running.wait(begun + boot.deadline, || {
-        drain();
-        control.is_shut_down()
+        ears.drain(attendant);
+        let shut_down = control.is_shut_down();
+        silent = boot.silence.is_some_and(|most| ears.last.elapsed() > most);
+        enough = !shut_down && !attendant.turn(&ears.said, control.connected().ok());
+        shut_down || silent || enough
     })?;
+    if silent && matches!(ended, Ended::Asked) {
+        ended = Ended::Deadline;
+    }
     if interrupted() {
         // A terminal may have interrupted QEMU as well, which then leaves as after a reset.
         ended = Ended::Interrupted;
     }
-    let autopsy = matches!(ended, Ended::Deadline | Ended::Asked).then(|| {
+    let lost = matches!(ended, Ended::Deadline | Ended::Asked) && !enough;
+    let autopsy = lost.then(|| {
         let told = control
             .connected()
             .and_then(|qmp| autopsy::examine(qmp, &symbols, room.path().to_owned()));
         told.map_err(|error| format!("{error:#}"))
     });
     running.stop();
-    readers.join(&mut drain)?;
+    readers.join(|| ears.drain(attendant))?;
 
-    let mut outcome =
-        Outcome::judge(&said, ended, boot.deadline.as_secs(), &boot.variant, boot.smp);
+    let Ears { said, complaints, digest, .. } = ears;
+    let limit = match boot.silence {
+        Some(most) if silent => format!("silent for {} s", most.as_secs()),
+        _ => format!("not done after {} s", boot.deadline.as_secs()),
+    };
+    let mut outcome = Outcome::judge(&said, ended, &limit, &boot.variant, boot.smp);
+    if enough {
+        outcome.problems.iter_mut().filter(|it| **it == Problem::Reset).for_each(|it| {
+            *it = Problem::Stopped;
+        });
+    }
     if matches!(ended, Ended::Exited(_)) {
         outcome.was_it_really_a_reset(&complaints);
     }
@@ -173,6 +230,43 @@ pub fn boot(paths: &Paths, boot: &Boot, elf: &Path, mut look: impl FnMut(&str)) 
         report.outcome.problems.push(Problem::NotWritten(format!("{error:#}")));
     }
     Ok(report)
+}
+
+/// What came out of QEMU so far.
+struct Ears {
+    lines: mpsc::Receiver<Heard>,
+    said: Transcript,
+    complaints: Vec<String>,
+    digest: SipHasher13,
+    /// When the guest said something last.
+    last: Instant,
+}
+
+impl Ears {
+    fn new(lines: mpsc::Receiver<Heard>) -> Self {
+        Self {
+            lines,
+            said: Transcript::default(),
+            complaints: Vec::new(),
+            digest: SipHasher13::new(),
+            last: Instant::now(),
+        }
+    }
+
+    fn drain(&mut self, attendant: &mut impl Attendant) {
+        for heard in self.lines.try_iter().take(QUEUE) {
+            match heard {
+                Heard::Serial(line) => {
+                    self.last = Instant::now();
+                    attendant.heard(&line);
+                    self.digest.write(line.as_bytes());
+                    self.digest.write(b"\n");
+                    self.said.feed(&line);
+                }
+                Heard::Complaint(line) => self.complaints.push(line),
+            }
+        }
+    }
 }
 
 /// The control socket, which QEMU makes in its own time.

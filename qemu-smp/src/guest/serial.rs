@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use mmu386_wire::events::{Event, NO_PROCESS};
+use mmu386_wire::soak::Counters;
 use mmu386_wire::{Line, PREFIX, REGISTERS};
 use serde::Serialize;
 
@@ -64,6 +65,17 @@ pub struct Panic {
     pub backtrace: Vec<u32>,
 }
 
+/// How far a soak came.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Soaked {
+    /// Milliseconds of guest time.
+    pub ms: u32,
+    /// What happened.
+    pub counters: Counters,
+    /// Calls of vunmap by their time, in the wire's buckets.
+    pub latencies: Vec<u32>,
+}
+
 /// Everything that came over the wire, sorted.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Transcript {
@@ -88,6 +100,8 @@ pub struct Transcript {
     /// Where each CPU was when the kernel panicked.
     #[serde(skip)]
     pub cpus: Vec<Cpu>,
+    /// How far a soak came, as it told last.
+    pub soaked: Option<Soaked>,
     /// The kernel's own count of tests passed and failed.
     pub done: Option<(u32, u32)>,
     /// Lines that should have been events and could not be read.
@@ -187,6 +201,13 @@ impl Transcript {
                     Some(known) => known.events.extend(events.iter().copied().map(Event)),
                     None => self.console.push(format!("events of CPU {cpu}, which did not stop:")),
                 }
+            }
+            Line::Soak { ms, counters } => {
+                let soaked = self.soaked.get_or_insert_default();
+                (soaked.ms, soaked.counters) = (ms, counters);
+            }
+            Line::Latency { buckets } => {
+                self.soaked.get_or_insert_default().latencies = buckets.into_owned();
             }
             Line::Done { passed, failed } => self.done = Some((passed, failed)),
         }

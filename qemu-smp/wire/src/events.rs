@@ -66,7 +66,10 @@ pub enum Kind {
     Refused,
 }
 
-const KINDS: [Kind; 17] = [
+/// Numbers of kinds are below this.
+pub const KINDS: usize = ALL.len() + 1;
+
+const ALL: [Kind; 17] = [
     Kind::Enter,
     Kind::Leave,
     Kind::Fault,
@@ -103,7 +106,7 @@ impl Event {
 
     /// What; `None` for a number that means nothing.
     pub fn kind(&self) -> Option<Kind> {
-        KINDS.into_iter().find(|kind| *kind as u32 == self.0[2])
+        ALL.into_iter().find(|kind| *kind as u32 == self.0[2])
     }
 }
 
@@ -144,9 +147,9 @@ mod tests {
     #[test]
     fn each_kind_has_a_number_and_words_of_its_own() {
         let words: BTreeSet<_> =
-            KINDS.map(|kind| Event::new(7, kind, 0x1000, 3).to_string()).into_iter().collect();
-        assert_eq!(words.len(), KINDS.len());
-        for kind in KINDS {
+            ALL.map(|kind| Event::new(7, kind, 0x1000, 3).to_string()).into_iter().collect();
+        assert_eq!(words.len(), ALL.len());
+        for kind in ALL {
             assert_eq!(Event::new(1 << 40 | 5, kind, 0, 0).kind(), Some(kind));
         }
         assert_eq!(Event::new(1 << 40 | 5, Kind::Ipi, 0, 0).tsc(), 1 << 40 | 5);

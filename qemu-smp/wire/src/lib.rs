@@ -10,6 +10,7 @@
 extern crate alloc;
 
 pub mod events;
+pub mod soak;
 
 use alloc::borrow::Cow;
 use serde::{Deserialize, Serialize};
@@ -149,6 +150,18 @@ pub enum Line<'a> {
         /// Each as its words, see [`events::Event`].
         events: Cow<'a, [[u32; events::WORDS]]>,
     },
+    /// How far a soak is; each takes the place of the one before.
+    Soak {
+        /// Milliseconds of guest time since it began.
+        ms: u32,
+        /// What happened since then.
+        counters: soak::Counters,
+    },
+    /// How long vunmap took, since the soak began.
+    Latency {
+        /// Calls by their time, see [`soak::BUCKETS`].
+        buckets: Cow<'a, [u32]>,
+    },
     /// The run is over.
     Done {
         /// Tests that passed.
@@ -173,6 +186,7 @@ impl<'a> Line<'a> {
                 (1..=NAMES).contains(&names.len()) && names.iter().all(fits)
             }
             Self::Cpu { cpu, name, .. } => (*cpu as usize) < events::RINGS && name.len() <= NAME,
+            Self::Latency { buckets } => buckets.len() == soak::BUCKETS,
             Self::Events { cpu, events } => {
                 (*cpu as usize) < events::RINGS && (1..=events::LINE).contains(&events.len())
             }
@@ -233,11 +247,19 @@ mod tests {
         assert!(serde_json_core::to_slice(&line, &mut [0; BUFFER]).is_ok());
     }
 
+    fn json_of_most() -> soak::Counters {
+        let fields = soak::Counters::NAMES.iter().map(|name| ((*name).into(), u32::MAX.into()));
+        serde_json::from_value(serde_json::Value::Object(fields.collect())).unwrap()
+    }
+
     #[test]
-    fn the_longest_lines_about_a_cpu_fit_the_kernels_buffer() {
+    fn the_longest_lines_fit_the_kernels_buffer() {
         let many = [[u32::MAX; events::WORDS]; events::LINE];
         let most = u32::MAX;
+        let counters = json_of_most();
         for line in [
+            Line::Soak { ms: most, counters },
+            Line::Latency { buckets: [most; soak::BUCKETS].as_slice().into() },
             Line::Events { cpu: 31, events: many.as_slice().into() },
             Line::Cpu {
                 cpu: 31,
@@ -252,6 +274,8 @@ mod tests {
             let length = serde_json_core::to_slice(&line, &mut buffer).unwrap();
             assert_eq!(serde_json::from_slice::<Line<'_>>(&buffer[..length]).unwrap(), line);
         }
+        let short = Line::Latency { buckets: [1].as_slice().into() };
+        assert!(!short.within_bounds());
         let none = Line::Events { cpu: 0, events: [].as_slice().into() };
         let nowhere = Line::Events { cpu: 32, events: many.as_slice().into() };
         assert!(!none.within_bounds() && !nowhere.within_bounds());

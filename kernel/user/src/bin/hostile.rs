@@ -119,6 +119,33 @@ fn main(words: &[u32]) -> u32 {
         Attack::BadCalls => return bad_calls(),
         Attack::BadPointers => return bad_pointers(),
         Attack::BadStack => return bad_stack(),
+        Attack::BadDescriptors => return bad_descriptors(),
+        Attack::CallGate => {
+            let gate = user::descriptor(
+                0x5B,
+                (0x0010_0000 | KERNEL & 0xFFFF, KERNEL & 0xFFFF_0000 | 0xEC00),
+            );
+            assert!(gate == Err(Error::BadArgument));
+            try_asm!(".byte 0x9A", ".long 0", ".word 0x5B");
+        }
+        Attack::KernelThroughSegment => {
+            assert!(user::descriptor(0x5B, user::flat_data(KERNEL)) == Ok(0));
+            user::load_gs(0x5B);
+            black_box(user::read_gs());
+        }
+        Attack::BeyondLocalTable => {
+            assert!(user::descriptor(user::local(0), user::flat_data(0)) == Ok(0));
+            user::load_gs(user::local(0));
+            user::load_gs(user::local(user::LOCAL));
+        }
+        Attack::DescriptorPulled => {
+            assert!(user::descriptor(0x5B, user::flat_data(0)) == Ok(0));
+            user::load_gs(0x5B);
+            assert!(user::descriptor(0x5B, (0, 0)) == Ok(0));
+            assert!(user::gs() == 0);
+            user::load_gs(0x5B);
+        }
+        Attack::RunningOnIt => return running_on_it(),
         Attack::ForkBomb => return fork_bomb(),
         Attack::Spin => loop {
             core::hint::spin_loop();
@@ -128,7 +155,7 @@ fn main(words: &[u32]) -> u32 {
 }
 
 fn bad_calls() -> u32 {
-    for number in [12, 13, 255, 1000, 0x8000_0000, u32::MAX] {
+    for number in [13, 14, 255, 1000, 0x8000_0000, u32::MAX] {
         let result = Error::result(user::syscall(number, [u32::MAX; 4]));
         assert!(result == Err(Error::BadCall));
     }
@@ -188,13 +215,110 @@ fn bad_stack() -> u32 {
     0
 }
 
-/// Until there is no room. Who was refused once is done.
+/// Tables, gates, rings but 3, 16 bits, conforming code, code that ends early; then places that are
+/// others'.
+fn bad_descriptors() -> u32 {
+    let (low, high) = user::flat_data(0);
+    let (_, code) = user::flat_code(0);
+    let mut bad = [0; 16 + 9];
+    for kind in 0..16 {
+        bad[kind as usize] = 0x00C0_E000 | kind << 8;
+    }
+    bad[16..].copy_from_slice(&[
+        high & !0x6000,
+        high & !0x6000 | 0x2000,
+        high & !0x6000 | 0x4000,
+        high & !0x8000,
+        high & !0x0040_0000,
+        high | 0x0020_0000,
+        code | 0x400,
+        code & !0x0080_0000,
+        code & !0x000F_0000,
+    ]);
+    for word in bad {
+        for selector in [user::global(0), user::local(0)] {
+            assert!(user::descriptor(selector, (low, word)) == Err(Error::BadArgument));
+        }
+    }
+    for selector in [
+        0,
+        3,
+        4,
+        8,
+        0x0B,
+        0x10,
+        0x13,
+        0x1B,
+        0x23,
+        0x28,
+        0x2B,
+        0x33,
+        0x43,
+        0x4B,
+        0x50,
+        0x53,
+        0x58,
+        0x59,
+        0x5A,
+        0x73,
+        0x7B,
+        0x27,
+        0x2F,
+        0x05,
+        0x06,
+        0xFFFB,
+        0xFFFF,
+        0x0001_005B,
+        0x8000_0007,
+        u32::MAX,
+    ] {
+        assert!(user::descriptor(selector, (low, high)) == Err(Error::BadArgument));
+    }
+    assert!((0..user::GLOBAL).all(|n| !user::readable(user::global(n))));
+    assert!(!user::readable(user::local(0)));
+    0
+}
+
+/// What it runs on stays, and only that.
+fn running_on_it() -> u32 {
+    let (stack, code) = (user::global(0), user::local(1));
+    assert!(user::descriptor(stack, user::flat_data(0)) == Ok(0));
+    assert!(user::descriptor(code, user::flat_code(0)) == Ok(0));
+    // SAFETY: both segments are as flat as those in use.
+    unsafe {
+        asm!(
+            "mov ss, {stack:e}",
+            "push {code}",
+            "lea {tmp}, [2f]",
+            "push {tmp}",
+            "retf",
+            "2:",
+            stack = in(reg) stack,
+            code = in(reg) code,
+            tmp = out(reg) _,
+        );
+    }
+    for descriptor in [(0, 0), user::flat_data(0), user::flat_code(0)] {
+        assert!(user::descriptor(stack, descriptor) == Err(Error::BadArgument));
+        assert!(user::descriptor(code, descriptor) == Err(Error::BadArgument));
+    }
+    user::sleep(0);
+    assert!(user::descriptor(user::local(0), user::flat_data(0)) == Ok(0));
+    assert!(user::fork().is_ok());
+    0
+}
+
+/// Until there is no room. Who was refused once is done, but makes room for others only when they had
+/// time to be refused, too.
 fn fork_bomb() -> u32 {
     let mut forks = 0;
     loop {
         match user::fork() {
             Ok(_) => forks += 1,
-            Err(Error::NoProcess) => return 0,
+            Err(Error::NoProcess) => {
+                user::sleep(10);
+                return 0;
+            }
             Err(_) => return ALIVE,
         }
         if forks > 1000 {
