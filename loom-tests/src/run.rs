@@ -226,7 +226,8 @@ pub(crate) fn broken(property: Property, summary: &str) -> ! {
 pub(crate) fn stuck(somebody_can: bool) -> ! {
     let waits = machine::waits().join(", ");
     let who = if somebody_can { "whatever CPUs do, no end is reached" } else { "no CPU can go on" };
-    broken(Property::L1, &format!("{who}; they wait: {waits}"));
+    let how = if waits.is_empty() { "they poll".into() } else { format!("they wait: {waits}") };
+    broken(Property::L1, &format!("{who}; {how}"));
 }
 
 /// Tells a property that broke from a failure of the engine or the model.
@@ -234,7 +235,7 @@ fn panicked(info: &std::panic::PanicHookInfo<'_>) {
     let text = info.payload_as_str().unwrap_or("a panic without words").to_string();
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     if machine::waits_for_panic(&text) {
-        return;
+        return explorer::unwinds(true);
     }
     if text.starts_with("deadlock") {
         stuck(false);

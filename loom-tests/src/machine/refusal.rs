@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use mmu386::variant::Variant;
 
 use super::{Cpu, Machine};
+use crate::engine::explorer;
 
 impl<V: Variant> Cpu<V> {
     /// Makes a call that the code may answer with a panic which says `sign`. Returns what the call
@@ -17,6 +18,9 @@ impl<V: Variant> Cpu<V> {
             waiting.swap_remove(at);
         }
         drop(waiting);
+        if result.is_err() {
+            explorer::unwinds(false);
+        }
         match result {
             Ok(value) => Some(value),
             Err(payload) if payload.downcast_ref::<String>().is_some_and(|it| says(it, sign)) => {

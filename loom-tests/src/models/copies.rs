@@ -1,20 +1,23 @@
 //! Copies of a large entry that goes away: on a CPU that comes online, in a page directory that is
-//! made; and a range that two CPUs unmap.
+//! made; and what is unmapped by mistake: a range that two CPUs unmap, a part of a large page.
 
 use mmu386::arch::Arch;
 use mmu386::layout::BY2PG;
 use mmu386::pool::upallocpdb;
 use mmu386::variant::Variant;
+use mmu386::vmap::vunmap;
 
 use super::handshake::{machine, page_in_use};
 use super::vmap::COPY;
 use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Config, GEOMETRY, Machine, Script, Wait, device};
-use crate::oracle::Property::{E2, V1};
+use crate::oracle::Property::{E1, E2, V1, V2};
+use crate::oracle::broken;
 
 /// A copy, or where nothing is flushed without a process, what a TLB has made of it.
 const ANY: Break = Break::new(V1, "vunmap has returned").or(V1, " maps ");
 const TWICE: Break = Break::new(E2, "have both returned");
+const PART: Break = Break::new(E1, "vunmap took a part").or(V2, "does not show");
 
 pub(super) fn models() -> Vec<Model> {
     vec![
@@ -55,6 +58,19 @@ pub(super) fn models() -> Vec<Model> {
             mutants: &[Mutant::Without("a3", TWICE)],
             bounds: [Some(4), Some(4)],
             body: for_variant!(two_unmaps_of_one_range),
+        },
+        Model {
+            name: "map-against-a-mistaken-unmap",
+            property: E1,
+            hazard: "A9",
+            cpus: 2,
+            about: "One CPU maps a large page while another unmaps its first page, which is a mistake: that one \
+                    panics or is refused.",
+            seed: Some(PART),
+            upstream: Some(PART),
+            mutants: &[Mutant::Without("a9", PART)],
+            bounds: [Some(4), Some(4)],
+            body: for_variant!(map_against_a_mistaken_unmap),
         },
     ]
 }
@@ -103,9 +119,25 @@ fn two_unmaps_of_one_range<V: Variant>() {
             ended.set((all, returned));
             if all == 2 && returned != 1 {
                 let who = if returned == 2 { "have both returned" } else { "have both failed" };
-                crate::oracle::broken(E2, &format!("two vunmaps of one range {who}"));
+                broken(E2, &format!("two vunmaps of one range {who}"));
             }
         })
     };
     machine.start(vec![unmap(0), unmap(1)]);
+}
+
+fn map_against_a_mistaken_unmap<V: Variant>() {
+    let machine = machine::<V>(2, 2, Wait::Park);
+    machine.start(vec![
+        Script::new(0, |cpu| {
+            cpu.vmap(device(0), GEOMETRY.large_page()).expect("VMAP is empty");
+        }),
+        Script::new(1, |cpu| {
+            // The ledger does not hear of it: nothing may come of it.
+            let part = || vunmap(cpu, GEOMETRY.vmap_base(), BY2PG);
+            if cpu.unless_refused("vunmap: not mapped", part) == Some(Ok(())) {
+                broken(E1, "vunmap took a part of a large page for a whole one");
+            }
+        }),
+    ]);
 }

@@ -9,9 +9,11 @@
 //! of steps was left out differs from one that was explored by exchanging accesses that commute.
 //!
 //! How far a thread is, is told by its phase: the number of events that its code has traced outside
-//! interrupt handlers, which never falls. What a handler accesses, it may access at any time.
+//! interrupt handlers. It falls only where a loop without an end begins again: what a thread accesses
+//! in a phase of such a loop, it may access in all of them. What a handler accesses, it may access at
+//! any time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::thread::MOST;
 
@@ -90,20 +92,39 @@ impl Users {
 
 /// What is known of all words.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Conflicts(HashMap<u64, Users>);
+pub(super) struct Conflicts {
+    users: HashMap<u64, Users>,
+    /// Loops without an end: the thread that is in one, its first and its last phase there.
+    loops: BTreeSet<(usize, u16, u16)>,
+}
 
 impl Conflicts {
     pub(super) fn of(&self, word: u64) -> Users {
-        self.0.get(&word).copied().unwrap_or_default()
+        self.users.get(&word).copied().unwrap_or_default()
     }
 
     pub(super) fn note(&mut self, word: u64, accessed: Accessed) {
-        self.0.entry(word).or_default().add(accessed);
+        self.users.entry(word).or_default().add(accessed);
+    }
+
+    /// A thread goes back from its phase `last` to `first`.
+    pub(super) fn goes_back(&mut self, thread: usize, first: u16, last: u16) {
+        self.loops.insert((thread, first, last));
+    }
+
+    /// The last phase in which a thread may do again what it does in this one.
+    pub(super) fn latest(&self, thread: usize, phase: u16) -> u16 {
+        // In the order in which they begin: one that begins within an earlier one comes later.
+        let begun = |latest: u16, &(of, first, last): &(usize, u16, u16)| {
+            if of == thread && first <= latest { latest.max(last) } else { latest }
+        };
+        self.loops.iter().fold(phase, begun)
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
-        for (&word, users) in &other.0 {
-            self.0.entry(word).or_default().merge(users);
+        self.loops.extend(&other.loops);
+        for (&word, users) in &other.users {
+            self.users.entry(word).or_default().merge(users);
         }
     }
 }
@@ -121,6 +142,16 @@ mod tests {
         assert!(!contended(4));
         assert!(!users.contended(1, true, [0, 0].into_iter()));
         assert!(!users.handled(true));
+    }
+
+    #[test]
+    fn what_is_done_in_a_loop_is_done_till_its_end() {
+        let mut known = Conflicts::default();
+        known.goes_back(1, 3, 7);
+        known.goes_back(1, 6, 9);
+        let latest = [2, 3, 7, 9, 10].map(|phase| known.latest(1, phase));
+        assert_eq!(latest, [2, 9, 9, 9, 10]);
+        assert_eq!(known.latest(0, 3), 3);
     }
 
     #[test]

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::digest::share;
+use super::loops::{Observed, Proof};
 use super::path::{Move, Path};
 use super::search::Search;
-use super::thread::{Buffered, Observed, Pending, Thread};
+use super::thread::{Buffered, MOST, Pending, Thread};
 use crate::engine::{self, Mode, Word};
 
 /// What the explorer needs of the machine whose words it has.
@@ -48,6 +49,10 @@ pub(super) struct Execution {
     pub(super) host: Option<Rc<dyn Host>>,
     pub(super) path: Path,
     pub(super) preemptions: usize,
+    /// A thread runs alone.
+    pub(super) proof: Option<Proof>,
+    /// The thread that ran last was shown to go round.
+    pub(super) goes_round: bool,
 }
 
 thread_local! {
@@ -70,6 +75,8 @@ pub(super) fn install(search: Arc<Search>) {
         host: None,
         path: Path::default(),
         preemptions: 0,
+        proof: None,
+        goes_round: false,
     };
     EXECUTION.set(Some(execution));
 }
@@ -89,10 +96,24 @@ struct Leaving;
 
 /// Lets others run, until it is this thread's turn, or the execution is over.
 pub(super) fn switch() {
+    let me = with(|x| x.current);
     // shuttle does not model time: this is a context switch and nothing else.
     shuttle::thread::sleep(std::time::Duration::ZERO);
-    if with(|x| x.leaving) {
+    if with(|x| x.leaving && !x.threads[me].unwinds) {
         // shuttle could drop what is left of a thread, but not use its stack again then.
+        std::panic::resume_unwind(Box::new(Leaving));
+    }
+}
+
+/// The running thread unwinds by itself, up to who waits for that, or does so no more. An execution that
+/// is over meanwhile cannot unwind it once more, and lets it come so far.
+pub(super) fn unwinds(begins: bool) {
+    let leaves = EXECUTION.with_borrow_mut(|x| {
+        let Some(x) = x.as_mut().filter(|x| !x.threads.is_empty()) else { return false };
+        x.me().unwinds = begins;
+        x.leaving && !begins
+    });
+    if leaves {
         std::panic::resume_unwind(Box::new(Leaving));
     }
 }
@@ -128,6 +149,8 @@ impl Execution {
         self.cells = 0;
         self.host = None;
         self.preemptions = 0;
+        self.proof = None;
+        self.goes_round = false;
     }
 
     pub(super) fn me(&mut self) -> &mut Thread {
@@ -143,10 +166,15 @@ impl Execution {
 
     /// The digest of the state that the execution is in.
     pub(super) fn key(&self) -> u128 {
+        self.key_without(MOST)
+    }
+
+    /// The same without what one thread has observed.
+    pub(super) fn key_without(&self, one: usize) -> u128 {
         let mut state = SipHasher13::new();
         self.memory.hash(&mut state);
-        for thread in &self.threads {
-            thread.hash(&mut state);
+        for (n, thread) in self.threads.iter().enumerate() {
+            if n == one { thread.hash_pending(&mut state) } else { thread.hash(&mut state) }
         }
         if let Some(host) = &self.host {
             host.digest(&mut state);

@@ -6,7 +6,8 @@
 //! | `scheduler` | what shuttle asks: which thread runs next |
 //! | `execution` | threads, what they run, the state's digest |
 //! | `words` | accesses to words and owned values |
-//! | `thread` | what a thread is about to do, its store buffer, what it has observed |
+//! | `thread` | what a thread is about to do, its store buffer |
+//! | `loops` | what a thread has observed; loops without an end |
 //! | `conflicts` | which accesses are steps of the interleaving |
 //! | `path` | depth-first search by replaying |
 //! | `seen` | states that were met; from which no end can be reached |
@@ -22,6 +23,7 @@
 mod conflicts;
 mod digest;
 mod execution;
+mod loops;
 mod outcomes;
 mod path;
 mod scheduler;
@@ -92,9 +94,17 @@ fn step_if(drains: bool, waits: impl FnOnce(&mut execution::Execution) -> bool) 
     }
 }
 
+/// A panic that somebody waits for has begun on the running thread, or was caught.
+pub fn unwinds(begins: bool) {
+    execution::unwinds(begins);
+}
+
 /// A choice of the running thread: 0 to `of` - 1. Whoever acts on it says so by [`observe`].
 pub fn choose(of: usize) -> usize {
     let chosen = exploring(|x| {
+        if x.proof.is_some() {
+            return 0;
+        }
         let taken = match x.path.replayed() {
             Some(taken) => taken,
             None => {
@@ -124,13 +134,13 @@ pub fn runs_on(cpu: usize) {
 pub fn advance() {
     exploring(|x| {
         if !x.me().in_handler {
-            x.me().phase += 1;
+            x.me().observed.phase += 1;
         }
     });
 }
 
 /// What an interrupt is taken with. The code that it interrupts will not know of it.
-pub struct Interrupted(Option<thread::Observed>);
+pub struct Interrupted(Option<loops::Observed>);
 
 /// An interrupt begins on the running thread.
 pub fn interrupted() -> Interrupted {

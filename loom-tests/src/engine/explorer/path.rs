@@ -9,6 +9,10 @@ pub(super) enum Move {
     Drain(u8),
     /// The running thread's choice.
     Choose(u8),
+    /// The thread that ran last is shown to be in a loop without an end, of so many observations a turn.
+    Endless(u8),
+    /// That was tried here, and is not so.
+    NotEndless,
 }
 
 /// A place where the execution can go on in several ways.
@@ -74,6 +78,11 @@ impl Path {
             self.state = state;
         }
         taken
+    }
+
+    /// The move that was taken last leads nowhere: there is another instead.
+    pub(super) fn also(&mut self, other: Move) {
+        self.nodes[self.depth - 1].rest.push(other);
     }
 
     /// Gives away the earliest moves that were not tried, as ways for others to start from.

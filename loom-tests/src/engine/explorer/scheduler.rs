@@ -10,7 +10,7 @@ use super::thread::{Pending, Thread};
 pub(super) struct Explorer;
 
 /// What the worker does next.
-enum Next {
+pub(super) enum Next {
     Run(usize),
     Drain(usize),
     /// The state was met before, or the search is over.
@@ -94,14 +94,30 @@ impl Execution {
             return Next::Drain(n);
         }
         if let Some(n) = (0..self.threads.len()).find(|&n| self.threads[n].ready()) {
+            if self.proof.is_some() && n != self.current {
+                return self.refute();
+            }
             return self.run(n);
         }
-        let taken = match self.path.replayed() {
-            Some(taken) => taken,
-            None => match self.frontier() {
-                Ok(taken) => taken,
-                Err(next) => return next,
-            },
+        if let Some(proof) = self.proof
+            && let Some(next) = self.go_on_with_proof(proof)
+        {
+            return next;
+        }
+        let mut known = false;
+        let taken = loop {
+            let taken = match self.path.replayed() {
+                Some(taken) => taken,
+                None if known => self.path.branch(self.moves(), self.path.state),
+                None => match self.frontier() {
+                    Ok(taken) => taken,
+                    Err(next) => return next,
+                },
+            };
+            if taken != Move::NotEndless {
+                break taken;
+            }
+            known = true;
         };
         match taken {
             Move::Run(n) => {
@@ -113,12 +129,18 @@ impl Execution {
                 self.run(n)
             }
             Move::Drain(n) => Next::Drain(n.into()),
-            Move::Choose(_) => unreachable!("a replay does what was done"),
+            Move::Endless(period) => {
+                self.begin_proof(period);
+                self.run(self.current)
+            }
+            Move::NotEndless | Move::Choose(_) => unreachable!("a replay does what was done"),
         }
     }
 
-    fn run(&mut self, n: usize) -> Next {
+    pub(super) fn run(&mut self, n: usize) -> Next {
         self.current = n;
+        self.goes_round = false;
+        self.threads[n].observed.steps();
         self.threads[n].pending = Pending::Ready;
         Next::Run(n)
     }
@@ -135,10 +157,14 @@ impl Execution {
             self.search.edge(from, state);
         }
         if !new {
-            let rests =
-                |thread: &Thread| matches!(thread.pending, Pending::Rest { .. }) || thread.done();
-            // Where everybody has come to rest shows best who waits for what.
-            let shows = self.hopeless && self.threads.iter().all(rests);
+            let rests = |(n, thread): (usize, &Thread)| {
+                matches!(thread.pending, Pending::Rest { .. })
+                    || thread.done()
+                    || n == self.current && self.goes_round
+                    || thread.observed.goes_round(2).is_some()
+            };
+            // Where everybody has come to rest, or goes round, shows best who waits for what.
+            let shows = self.hopeless && self.threads.iter().enumerate().all(rests);
             return Err(if shows { Next::Hopeless } else { Next::Stop });
         }
         let moves = self.moves();
@@ -149,6 +175,7 @@ impl Execution {
             }
             return Err(if ended { Next::Ended } else { Next::Stuck });
         }
+        let moves = self.suspects().map_or(moves, |period| vec![Move::Endless(period)]);
         Ok(self.path.branch(moves, Some(state)))
     }
 }

@@ -174,12 +174,23 @@ impl Search {
 
     /// A thread makes an access that nobody knew of.
     pub(super) fn note(&self, word: u64, accessed: Accessed) {
-        let mut learnt = self.learnt.lock().expect("no panic while it is held");
-        learnt.note(word, accessed);
+        self.learnt.lock().expect("no panic while it is held").note(word, accessed);
+        self.is_contradicted();
+    }
+
+    fn is_contradicted(&self) {
         if !self.contradicted.swap(true, Relaxed) {
             // Going on for as long again saves rounds.
             let so_far = self.executions.load(Relaxed);
             self.enough.store(2 * so_far + 50, Relaxed);
+        }
+    }
+
+    /// A thread in a loop without an end goes back from a phase to an earlier one.
+    pub(super) fn goes_back(&self, thread: usize, first: u16, last: u16) {
+        if self.applied.latest(thread, first) < last {
+            self.learnt.lock().expect("no panic while it is held").goes_back(thread, first, last);
+            self.is_contradicted();
         }
     }
 

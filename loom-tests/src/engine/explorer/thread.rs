@@ -1,9 +1,9 @@
-//! A thread of a model: what it is about to do, its store buffer, what it has observed.
+//! A thread of a model: what it is about to do, and its store buffer.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
-use super::digest::digest;
+use super::loops::Observed;
 use crate::engine::Word;
 
 /// Most threads in a model.
@@ -35,57 +35,15 @@ pub(super) struct Buffered {
     pub(super) accesses: u32,
 }
 
-/// What a thread saw before it came where it is. A modelled CPU is deterministic, so two threads of
-/// the same script that have seen the same are at the same place with the same locals.
-#[derive(Default)]
-pub(super) struct Observed {
-    pub(super) digest: u128,
-    /// The digests before the latest loads, and the words that were loaded.
-    trail: Vec<(u128, u64)>,
-}
-
-impl Observed {
-    /// What an interrupt handler starts with.
-    pub(super) fn inner(&self) -> Self {
-        Self { digest: digest(("interrupt", self.digest)), trail: Vec::new() }
-    }
-
-    /// The thread made an access that is more than a look.
-    pub(super) fn did(&mut self, what: impl Hash) {
-        self.digest = digest((self.digest, what));
-        self.trail.clear();
-    }
-
-    /// The thread looked at a word.
-    pub(super) fn looked(&mut self, word: u64, value: u32) {
-        self.trail.push((self.digest, word));
-        self.digest = digest((self.digest, word, value));
-    }
-
-    /// The thread looked at something that belongs to it.
-    pub(super) fn noticed(&mut self, value: u64) {
-        self.digest = digest((self.digest, value));
-    }
-
-    /// The thread starts the turn of its wait loop again: it keeps nothing of what it saw in these
-    /// words.
-    pub(super) fn forget(&mut self, words: impl Fn(u64) -> bool) {
-        while let Some(&(before, _)) = self.trail.last().filter(|(_, word)| words(*word)) {
-            self.digest = before;
-            self.trail.pop();
-        }
-    }
-}
-
 /// A thread.
 pub(super) struct Thread {
     pub(super) pending: Pending,
     /// It may make the access that it asked for.
     pub(super) granted: Option<u64>,
     pub(super) observed: Observed,
-    /// Events that its code has traced, outside interrupt handlers.
-    pub(super) phase: u16,
     pub(super) in_handler: bool,
+    /// A panic that somebody waits for unwinds it.
+    pub(super) unwinds: bool,
     /// It rested until this word left this value, and has not looked again.
     pub(super) woken: Option<(u64, u32)>,
     /// The CPU that it runs on.
@@ -103,8 +61,8 @@ impl Thread {
             pending: Pending::Ready,
             granted: None,
             observed: Observed::default(),
-            phase: 0,
             in_handler: false,
+            unwinds: false,
             woken: None,
             cpu: 0,
             buffer: VecDeque::new(),
@@ -170,7 +128,14 @@ impl Thread {
 
 impl Hash for Thread {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.observed.digest, self.phase).hash(state);
+        (self.observed.digest, self.observed.phase).hash(state);
+        self.hash_pending(state);
+    }
+}
+
+impl Thread {
+    /// All but what it has observed.
+    pub(super) fn hash_pending<H: Hasher>(&self, state: &mut H) {
         match &self.pending {
             Pending::Ready => 0u8.hash(state),
             Pending::Step { what, .. } => (1u8, what).hash(state),

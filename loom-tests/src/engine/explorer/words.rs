@@ -45,9 +45,11 @@ impl Execution {
     fn accesses(&self, state: &WordState, writes: bool) -> Users {
         let users = self.users(state);
         let thread = self.current;
-        let Thread { phase, in_handler, .. } = self.threads[thread];
+        let Thread { in_handler, ref observed, .. } = self.threads[thread];
+        let phase = self.search.applied.latest(thread, observed.phase);
         let accessed = Accessed { thread, phase, in_handler, writes };
-        if !users.includes(accessed) {
+        // Who runs alone does nothing that he has not done before.
+        if self.proof.is_none() && !users.includes(accessed) {
             self.search.note(state.key, accessed);
         }
         users
@@ -55,7 +57,7 @@ impl Execution {
 
     /// Whether an access of the running thread is a step of the interleaving.
     fn contended(&self, state: &WordState, users: &Users, writes: bool) -> bool {
-        let phases = self.threads.iter().map(|thread| thread.phase);
+        let phases = self.threads.iter().map(|thread| thread.observed.phase);
         // What another thread has stored may have yet to reach memory.
         let on_its_way = |(n, thread): (usize, &Thread)| {
             n != self.current && thread.buffer.iter().any(|store| store.key == state.key)
@@ -136,7 +138,7 @@ impl CellState {
 pub(in crate::engine) fn owned_read(cell: &CellState, value: u64) {
     exploring(|x| {
         x.owns(&cell.stamps, false);
-        x.me().observed.noticed(value);
+        x.me().observed.noticed(cell.key, value);
     });
 }
 
@@ -159,16 +161,18 @@ pub(in crate::engine) fn request(state: &WordState, access: Access) -> bool {
         let users = x.accesses(state, writes);
         let contended = x.contended(state, &users, writes);
         let tso = x.search.tso;
+        let pressed = x.is_pressed();
         let me = x.me();
-        let waits = match access {
-            // Even where the thread has stored to the word: that may reach memory, and be
-            // overwritten, first.
-            Access::Load => contended,
-            // It reaches memory in a step of its own.
-            Access::Store => contended && !tso,
-            Access::Walk => contended,
-            Access::Locked => contended || !me.buffer.is_empty(),
-        };
+        let waits = pressed
+            || match access {
+                // Even where the thread has stored to the word: that may reach memory, and be
+                // overwritten, first.
+                Access::Load => contended,
+                // It reaches memory in a step of its own.
+                Access::Store => contended && !tso,
+                Access::Walk => contended,
+                Access::Locked => contended || !me.buffer.is_empty(),
+            };
         if waits {
             let drains = access == Access::Locked;
             me.pending = Pending::Step { what: state.key, drains };

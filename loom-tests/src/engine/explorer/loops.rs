@@ -1,0 +1,321 @@
+//! Loops without an end: what a thread has observed, and the proof that it only goes round.
+//!
+//! A thread that polls has a longer history with each turn, so its states would never repeat. When it
+//! has made the same observations [`SUSPECTED`] times running, it is run alone, with no interrupt and no
+//! other choice, for [`PROVED`] turns more. If it goes on making the same observations, and leaves
+//! everything else as it was, it is taken to be where it was after its first turn: a state that was met,
+//! from where everybody else's steps, its interrupts among them, are explored. If not, that execution is
+//! dropped, and the search goes on as if nothing had been suspected.
+//!
+//! So a counted loop is taken for endless only if it makes the same observations [`PROVED`] times, each of
+//! the same words with the same values; those of mmu386 look at something else in each turn.
+
+use std::hash::Hash;
+
+use super::digest::digest;
+use super::execution::Execution;
+use super::path::Move;
+use super::scheduler::Next;
+use super::thread::{Pending, Thread};
+
+/// Equal turns that make a loop suspicious.
+const SUSPECTED: usize = 3;
+/// Equal turns after these that make it one without an end.
+const PROVED: usize = 32;
+/// Most observations of a turn.
+const LONGEST: usize = 64;
+/// Observations after which a thread that seems to go round lets others have a step, even if nothing
+/// that it does concerns them.
+const PATIENCE: u32 = 64;
+
+/// One observation.
+struct Mark {
+    what: u64,
+    /// The digest of all before it.
+    before: u128,
+    phase: u16,
+}
+
+/// What a thread saw before it came where it is. A modelled CPU is deterministic, so two threads of
+/// the same script that have seen the same are at the same place with the same locals.
+#[derive(Default)]
+pub(super) struct Observed {
+    pub(super) digest: u128,
+    /// Events that its code has traced, outside interrupt handlers.
+    pub(super) phase: u16,
+    history: Vec<Mark>,
+    /// The latest loads: how much history there was before, and the words that were loaded.
+    trail: Vec<(usize, u64)>,
+    /// Observations since the thread had its last step.
+    busy: u32,
+    /// During a proof, what each observation has to equal: the one so many before it.
+    period: Option<usize>,
+    differs: bool,
+}
+
+impl Observed {
+    /// What an interrupt handler starts with.
+    pub(super) fn inner(&self) -> Self {
+        let digest = digest(("interrupt", self.digest));
+        Self { digest, phase: self.phase, ..Self::default() }
+    }
+
+    /// The thread made an access that is more than a look.
+    pub(super) fn did(&mut self, what: impl Hash) {
+        self.mark(&what);
+        self.digest = digest((self.digest, what));
+        self.trail.clear();
+    }
+
+    /// The thread looked at a word.
+    pub(super) fn looked(&mut self, word: u64, value: u32) {
+        self.trail.push((self.history.len(), word));
+        self.mark((word, value));
+        self.digest = digest((self.digest, word, value));
+    }
+
+    /// The thread looked at something that belongs to it.
+    pub(super) fn noticed(&mut self, key: u64, value: u64) {
+        self.mark((key, value));
+        self.digest = digest((self.digest, value));
+    }
+
+    /// The thread starts the turn of its wait loop again: it keeps nothing of what it saw in these
+    /// words.
+    pub(super) fn forget(&mut self, words: impl Fn(u64) -> bool) {
+        while let Some(&(len, _)) = self.trail.last().filter(|(_, word)| words(*word)) {
+            self.digest = self.history[len].before;
+            self.history.truncate(len);
+            self.trail.pop();
+            self.differs = true;
+        }
+    }
+
+    fn mark(&mut self, what: impl Hash) {
+        let what = digest(what) as u64;
+        self.busy += 1;
+        if let Some(period) = self.period {
+            let expected = self.history.len().checked_sub(period).map(|n| self.history[n].what);
+            self.differs |= expected != Some(what);
+        }
+        self.history.push(Mark { what, before: self.digest, phase: self.phase });
+    }
+
+    /// The thread has its step.
+    pub(super) fn steps(&mut self) {
+        self.busy = 0;
+    }
+
+    /// How many observations a turn has, if the latest so many turns are equal.
+    pub(super) fn goes_round(&self, turns: usize) -> Option<usize> {
+        let len = self.history.len();
+        let same = |period: usize| {
+            let more = period * (turns - 1);
+            let before = len - period - more..len - period;
+            let all = self.history[before].iter().zip(&self.history[len - more..]);
+            all.rev().all(|(before, after)| before.what == after.what)
+        };
+        (1..=LONGEST).take_while(|period| period * turns <= len).find(|&period| same(period))
+    }
+
+    /// Goes back to where the first of equal turns was over. Returns the phase that was then.
+    fn go_back(&mut self, period: usize) -> u16 {
+        let len = self.history.len();
+        let what = |n: usize| self.history[n].what;
+        let mut at = len - period;
+        // As long as there is an equal turn before.
+        let equal = |at: usize| (at - period..at).all(|n| what(n) == what(n - period));
+        while at >= 2 * period && equal(at) {
+            at -= period;
+        }
+        let Mark { before, phase, .. } = self.history[at];
+        self.digest = before;
+        self.phase = phase;
+        self.history.truncate(at);
+        self.trail.clear();
+        phase
+    }
+}
+
+/// A thread that runs alone, to show that it only goes round.
+#[derive(Clone, Copy)]
+pub(super) struct Proof {
+    thread: usize,
+    period: usize,
+    /// How long its history was.
+    from: usize,
+    /// The digest of everything else.
+    others: u128,
+}
+
+impl Execution {
+    /// How long a turn of the running thread is, if it may be in a loop without an end.
+    pub(super) fn suspects(&self) -> Option<u8> {
+        let me = &self.threads[self.current];
+        let polls = me.enabled() && matches!(me.pending, Pending::Step { .. });
+        polls.then(|| me.observed.goes_round(SUSPECTED).map(|period| period as u8)).flatten()
+    }
+
+    /// The running thread runs alone from here on.
+    pub(super) fn begin_proof(&mut self, period: u8) {
+        let (thread, period) = (self.current, period.into());
+        let others = self.key_without(thread);
+        let observed = &mut self.threads[thread].observed;
+        observed.period = Some(period);
+        observed.differs = false;
+        self.proof = Some(Proof { thread, period, from: observed.history.len(), others });
+    }
+
+    /// What comes next while a thread runs alone; `None` if it is shown to go round, and is back
+    /// where it was.
+    pub(super) fn go_on_with_proof(&mut self, proof: Proof) -> Option<Next> {
+        let Proof { thread, period, from, others } = proof;
+        let Thread { observed, pending, buffer, .. } = &self.threads[thread];
+        // A handler that has returned has taken its history along.
+        let same = observed.period == Some(period) && !observed.differs;
+        let Pending::Step { drains, .. } = *pending else { return Some(self.refute()) };
+        let turned = observed.history.len().saturating_sub(from);
+        if same && turned < PROVED * period {
+            let blocked = drains && !buffer.is_empty();
+            return Some(if blocked { Next::Drain(thread) } else { self.run(thread) });
+        }
+        if !same || turned > PROVED * period || self.key_without(thread) != others {
+            return Some(self.refute());
+        }
+        self.proof = None;
+        self.goes_round = true;
+        let observed = &mut self.threads[thread].observed;
+        observed.period = None;
+        let last = observed.phase;
+        let first = observed.go_back(period);
+        self.search.goes_back(thread, first, last);
+        None
+    }
+
+    /// The loop that was suspected ends.
+    pub(super) fn refute(&mut self) -> Next {
+        self.proof = None;
+        self.path.also(Move::NotEndless);
+        Next::Stop
+    }
+
+    /// Whether the running thread has to let others have a step, though it may have nothing to do that
+    /// concerns them.
+    pub(super) fn is_pressed(&mut self) -> bool {
+        let turned = |proof: &Proof, len: usize| len >= proof.from + PROVED * proof.period;
+        let observed = &self.threads[self.current].observed;
+        match &self.proof {
+            Some(proof) => {
+                let ended = observed.differs || observed.period.is_none();
+                ended || turned(proof, observed.history.len())
+            }
+            None => {
+                observed.busy > PATIENCE && observed.goes_round(SUSPECTED).is_some()
+                    || observed.busy > 64 * PATIENCE
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::Hasher;
+    use std::rc::Rc;
+
+    use mmu386::arch::WordName;
+
+    use super::super::{Found, Host, Limits, explore_from_here, search};
+    use super::*;
+    use crate::engine::{Sharing, Word, spawn};
+
+    struct Quiet;
+
+    impl Host for Quiet {
+        fn digest(&self, _: &mut dyn Hasher) {}
+        fn reached_memory(&self, _: usize, _: &Word, _: u32) {}
+        fn held_back(&self, _: &Word) {}
+        fn ended(&self) {}
+        fn stuck(&self, somebody_can: bool) {
+            assert!(somebody_can);
+        }
+    }
+
+    /// One thread polls a word, another clears it or does not.
+    fn polled(polls: fn(&Word), clears: bool) -> Found {
+        let limits = Limits { workers: 1, memory: 1 << 30, preemptions: None, reduce: true };
+        let body = move || {
+            let word = Word::new(WordName::Other("polled", 0), 1, Sharing::Shared);
+            let theirs = word.clone();
+            spawn(move || polls(&theirs));
+            spawn(move || {
+                if clears {
+                    word.store(0);
+                }
+            });
+            explore_from_here(Rc::new(Quiet));
+        };
+        search(true, limits, body).0
+    }
+
+    #[test]
+    fn who_polls_for_ever_is_in_a_livelock_and_who_need_not_is_not() {
+        let locks = |word: &Word| while word.swap(1) != 0 {};
+        let looks = |word: &Word| while word.load() != 0 {};
+        for polls in [locks as fn(&Word), looks] {
+            assert_eq!(polled(polls, true), Found::Everything);
+            assert!(matches!(polled(polls, false), Found::Livelock(_)));
+        }
+    }
+
+    #[test]
+    fn a_loop_that_counts_ends() {
+        let counts = |word: &Word| {
+            for _ in 0..20 {
+                word.load();
+            }
+        };
+        assert_eq!(polled(counts, false), Found::Everything);
+        assert_eq!(polled(counts, true), Found::Everything);
+    }
+
+    fn observed(what: &[u32]) -> Observed {
+        let mut observed = Observed::default();
+        for &what in what {
+            observed.did(what);
+            observed.phase += 1;
+        }
+        observed
+    }
+
+    #[test]
+    fn equal_turns_are_found_at_the_end() {
+        assert_eq!(observed(&[7, 1, 2, 1, 2, 1, 2]).goes_round(3), Some(2));
+        assert_eq!(observed(&[7, 7, 7]).goes_round(3), Some(1));
+        assert_eq!(observed(&[1, 2, 1, 2, 1]).goes_round(3), None);
+        assert_eq!(observed(&[1, 2, 1, 2, 1, 2, 3]).goes_round(3), None);
+    }
+
+    #[test]
+    fn it_goes_back_to_the_end_of_the_first_turn_and_no_further() {
+        let first = observed(&[7, 1, 2]);
+        let mut loops = observed(&[7, 1, 2, 1, 2, 1, 2, 1, 2]);
+        assert_eq!(loops.go_back(2), 3);
+        assert_eq!((loops.digest, loops.phase), (first.digest, first.phase));
+        // From another place of the turn, to that place.
+        let first = observed(&[7, 1, 2, 1]);
+        let mut loops = observed(&[7, 1, 2, 1, 2, 1, 2, 1]);
+        loops.go_back(2);
+        assert_eq!(loops.digest, first.digest);
+    }
+
+    #[test]
+    fn what_is_forgotten_was_never_observed() {
+        let mut waits = observed(&[7]);
+        for _ in 0..9 {
+            waits.looked(3, 1);
+            waits.forget(|word| word == 3);
+        }
+        assert_eq!(waits.digest, observed(&[7]).digest);
+        assert_eq!(waits.goes_round(2), None);
+    }
+}
