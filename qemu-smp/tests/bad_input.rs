@@ -12,7 +12,7 @@ fn an_unknown_command_is_named() {
 
 #[test]
 fn an_unknown_variant_is_answered_with_the_known_ones() {
-    for command in ["boot", "models"] {
+    for command in ["boot", "models", "soak"] {
         finish(World::new().smp(&[command, "--variant", "fxied"]))
             .refused(1, &["`fxied`", "seed", "fixed-a1"]);
     }
@@ -46,8 +46,20 @@ fn a_deadline_or_a_limit_of_nothing_is_refused() {
 }
 
 #[test]
+fn a_soak_that_makes_no_sense_is_refused() {
+    let soak = |args: &[&str]| finish(World::new().smp(&[&["soak"][..], args].concat()));
+    for minutes in ["0", "-1", "nan", "soon"] {
+        soak(&[&format!("--minutes={minutes}")]).refused(2, &["--minutes", "0.01"]);
+    }
+    soak(&["--rounds", "0"]).refused(2, &["--rounds"]);
+    soak(&["--minutes", "1", "--rounds", "1"]).refused(2, &["--minutes", "--rounds"]);
+    soak(&["--at-least", "deaths=1"]).refused(2, &["--at-least", "shootdowns"]);
+    soak(&["--icount", "3", "--accel", "kvm"]).refused(1, &["--accel tcg"]);
+}
+
+#[test]
 fn missing_qemu_without_installing_says_what_to_do() {
-    for command in ["boot", "verify", "test", "setup"] {
+    for command in ["boot", "soak", "verify", "test", "setup"] {
         let world = World::new().without("qemu-system-i386");
         finish(world.smp(&[command, "--no-install"]))
             .refused(1, &["qemu-system-i386", "not in PATH"]);
