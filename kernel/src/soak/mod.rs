@@ -91,7 +91,7 @@ pub fn run(context: &Context, options: &Options) -> Outcome {
     };
     chaos::set(options.chaos.then_some(options.seed));
     let crews: Vec<_> = JOBS.iter().filter_map(|job| job.start(&ground)).collect();
-    let mut pages = Counting::new();
+    let mut pages = Counting::of_all_pages();
     let (mut told, mut audited) = (begun, begun);
     while !crews.iter().all(crew::Crew::is_done) {
         sched::relax();

@@ -39,7 +39,7 @@ pub struct Counting {
 
 impl Counting {
     /// Room for every page.
-    pub fn new() -> Counting {
+    pub fn of_all_pages() -> Counting {
         Counting {
             refs: vec![0; pages::npage()],
             owners: vec![Owner::MmuCode; pages::npage()],
@@ -104,7 +104,7 @@ pub fn run(context: &Context) -> Outcome {
     }
     let ticket = mmu::fault_begins();
     let put = mmu::putmmu(VA, (page.pa() | PTEWRITE) as usize, ticket);
-    let mut counting = Counting::new();
+    let mut counting = Counting::of_all_pages();
     let wrong_refs = still::stand_still(|| {
         counting.count();
         (0..pages::npage())
