@@ -4,6 +4,7 @@
 //! (Ctrl-C, SIGTERM, SIGHUP), and the death of `smp` itself, which the [`reaper`] watches for.
 
 mod child;
+pub mod cores;
 mod environment;
 mod interrupt;
 mod output;

@@ -5,10 +5,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, setpriority_process};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
 use crate::guest::Qmp;
+use crate::process::cores;
 
 /// What was done, and what could not be.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -72,15 +72,12 @@ impl Stalls {
 
     /// All onto one core, or back onto all that this process may use.
     fn pin(&mut self, qmp: &mut Qmp) -> anyhow::Result<()> {
-        let all = sched_getaffinity(None)?;
-        let mut cores = all;
+        let mut cores = cores::mine()?;
         if !self.pinned {
-            let mine: Vec<_> = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core)).collect();
-            cores = CpuSet::new();
-            cores.set(*self.rng.choice(&mine).unwrap_or(&0));
+            cores = self.rng.choice(cores).into_iter().collect();
         }
         for thread in qmp.threads()? {
-            sched_setaffinity(Pid::from_raw(thread), &cores)?;
+            cores::confine(Some(thread), &cores)?;
         }
         self.pinned = !self.pinned;
         self.done.pins += u32::from(self.pinned);
