@@ -22,7 +22,10 @@ impl Since {
 
     /// What happened since.
     pub fn count(&self, rounds: &AtomicU32, findings: u32) -> Counters {
-        since_boot(rounds.load(Ordering::Relaxed), findings).since(&self.counters)
+        let now = since_boot(rounds.load(Ordering::Relaxed), findings);
+        // The heap may well be smaller than it was.
+        let heap = now.heap.saturating_sub(self.counters.heap);
+        Counters { heap, ..now.since(&self.counters) }
     }
 
     /// Calls of vunmap since, by how long they took.
