@@ -1,4 +1,4 @@
-//! Compiles `steady/lib.rs`, the clock of a QEMU whose instructions are counted. Where the host is not
+//! Compiles `steady`, which makes a QEMU whose instructions are counted come back. Where the host is not
 //! Linux the library is empty, and the harness does without.
 
 use std::env;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=steady/lib.rs");
+    println!("cargo::rerun-if-changed=steady");
     let library =
         PathBuf::from(env::var_os("OUT_DIR").expect("cargo names it")).join("libsteady.so");
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use real::{nearly_always_the_same, report, smp, turn};
+use real::{report, smp, the_same, turn};
 use serde_json::Value;
 
 /// Some seconds. Rounds, not time: a slow host takes longer and does as much.
@@ -72,7 +72,7 @@ fn a_failing_soak_of_seed_is_the_same_when_the_printed_command_is_run() {
     assert_eq!((status, &first["verdict"]), (Some(1), &"fail".into()), "{:#}", first["reasons"]);
     let again = first["again"].as_str().unwrap();
     let words: Vec<_> = again.strip_prefix("cargo smp soak ").unwrap().split(' ').collect();
-    nearly_always_the_same(&first["boot"], || soak(&words).1["boot"].take());
+    the_same(&first["boot"], || soak(&words).1["boot"].take());
     // The control: another seed is another run.
     let (_, other) = soak(&[&args[..], &["--seed", "2"]].concat());
     assert_ne!(first["boot"]["digest"], other["boot"]["digest"]);

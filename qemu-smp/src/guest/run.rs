@@ -14,7 +14,6 @@ use super::qmp::Qmp;
 use super::steady::steady;
 use super::{Outcome, Problem, Report, Symbols, Transcript, autopsy};
 use crate::paths::Paths;
-use crate::process::cores::on_one_core;
 use crate::process::{Ended, Lines, QUEUE, Running, interrupted, read_lines};
 
 /// Longest line of the guest's that is taken whole, in bytes.
@@ -174,11 +173,7 @@ pub fn attended(
     }
 
     let begun = Instant::now();
-    // On one core QEMU's main loop seldom runs a timer between two steps of the thread that counts.
-    let mut running = match boot.icount {
-        Some(_) => on_one_core(|| Running::start(command))?,
-        None => Running::start(command)?,
-    };
+    let mut running = Running::start(command)?;
     let (out, err) = running.take_output();
     let (sender, lines) = mpsc::sync_channel(QUEUE);
     let readers = Lines::from([

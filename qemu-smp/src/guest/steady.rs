@@ -1,4 +1,4 @@
-//! The clock of a QEMU whose instructions are counted: it stands still. `steady/lib.rs` says why.
+//! What makes a QEMU whose instructions are counted come back. `steady/lib.rs` says how.
 
 use std::env;
 use std::ffi::OsString;
@@ -13,7 +13,7 @@ const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libsteady.so"))
 /// Names libraries that come before a program's own.
 const PRELOAD: &str = "LD_PRELOAD";
 
-/// Gives a QEMU that is to be started the clock that stands still, out of a file in `room`.
+/// Puts the library before those of a QEMU that is to be started, out of a file in `room`.
 pub(super) fn steady(qemu: &mut Command, room: &Path) -> Result<()> {
     if LIBRARY.is_empty() {
         return Ok(());

@@ -31,28 +31,3 @@ pub fn mine() -> Result<Vec<usize>> {
 pub fn confine(_thread: Option<i32>, _cores: &[usize]) -> Result<()> {
     mine().map(|_| ())
 }
-
-/// Does something, such as starting a child, that keeps to one core from then on; this thread does not.
-pub fn on_one_core<R>(work: impl FnOnce() -> R) -> R {
-    let all = mine().unwrap_or_default();
-    let one = all.last().is_some_and(|core| confine(None, &[*core]).is_ok());
-    let done = work();
-    if one {
-        // They were its own a moment ago.
-        let _ = confine(None, &all);
-    }
-    done
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn one_core_for_a_moment() {
-        let before = mine().unwrap();
-        assert_eq!(on_one_core(mine).unwrap().len(), 1);
-        assert_eq!(mine().unwrap(), before);
-    }
-}
