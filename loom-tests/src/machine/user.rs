@@ -12,7 +12,7 @@ use mmu386::layout::{BY2PG, BY2WD, Frame};
 use mmu386::pool;
 use mmu386::state::DEAD;
 use mmu386::switch::{self, mmuleave};
-use mmu386::user::{checkmmu, fault_begins, mmurelease, putmmu};
+use mmu386::user::{Ticket, checkmmu, fault_begins, mmurelease, putmmu};
 use mmu386::variant::Variant;
 
 use super::frames::is_page;
@@ -24,9 +24,19 @@ use crate::oracle::{self, Property, audit};
 impl<V: Variant> Cpu<V> {
     /// A fault of the process that is answered with device memory, which nobody takes away.
     pub fn map_user(&self, va: u32, pa: u32) -> Result<(), PutmmuError> {
-        let up = self.up().expect("a process faults").index;
+        self.may_show_user(va, pa);
+        self.map_found(va, pa, fault_begins(self))
+    }
+
+    /// The current process may have what is at `pa` at `va`, until that is taken from it.
+    pub fn may_show_user(&self, va: u32, pa: u32) {
+        let up = self.up().expect("it is a process's").index;
         self.machine.ledger().common_mut().may_show(up, va, pa, Access::Write);
-        let ticket = fault_begins(self);
+    }
+
+    /// A fault is answered with what was found since it began. Whether the process may see it is for others
+    /// to say.
+    pub fn map_found(&self, va: u32, pa: u32, ticket: Ticket) -> Result<(), PutmmuError> {
         self.keeps_level("putmmu", || putmmu(self, va, pa | PTEWRITE, ticket))
     }
 

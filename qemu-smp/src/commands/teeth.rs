@@ -39,6 +39,10 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
     let looked_at = if args.thorough { BTreeSet::new() } else { equivalent(&workspace, &rows) };
     let limits = Limits { run, looked_at, workers, mode };
     let memory = Memory::of(paths, built.models.program())?;
+    let earlier = match args.resume {
+        true => Some(memory.findings()?.context("no earlier run of this source to go on from")?),
+        false => None,
+    };
     let reach = match memory.reach()? {
         Some(known) => known,
         None => {
@@ -60,8 +64,7 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
         };
         findings.push(Finding::new(mutant, fate));
     }
-    if args.resume {
-        let earlier = memory.findings()?.context("no earlier run of this source to go on from")?;
+    if let Some(earlier) = earlier {
         let modes = limits.modes(&reach);
         let done = earlier.into_iter().filter(|finding| {
             finding.is_decided(&modes)
