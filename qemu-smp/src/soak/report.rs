@@ -62,10 +62,14 @@ impl<'a> Soak<'a> {
             Verdict::Fail => "FAIL",
             Verdict::Inconclusive => "INCONCLUSIVE",
         };
+        let length = match self.plan.length {
+            Length::Time(ms) => format!("{} minutes", f64::from(ms) / 60_000.0),
+            Length::Rounds(rounds) => format!("{rounds} rounds"),
+        };
         let disturbed = if *chaos { ", disturbed" } else { "" };
         let _ = writeln!(
             text,
-            "{verdict}: soak of {variant} on {smp} CPUs ({}{disturbed}), seed {seed}, {:.1} s of guest \
+            "{verdict}: soak of {variant} on {smp} CPUs ({}{disturbed}), {length}, seed {seed}, {:.1} s of guest \
              time in {:.1} s",
             accel.resolve().name(),
             f64::from(ms) / 1000.0,
