@@ -10,7 +10,8 @@
 //! - where that thread sleeps, as no CPU has anything to do.
 //!
 //! Between turns the main loop stays in its `ppoll`. Only what comes from outside, by another descriptor than
-//! those by which QEMU's threads wake each other, is served at once, and by no order.
+//! those by which QEMU's threads wake each other, is served at once, and by no order. In a QEMU whose threads
+//! are others than these, nobody waits for ever.
 
 use std::ffi::{c_int, c_uint, c_ulong, c_void};
 use std::ptr::{null, null_mut};
@@ -47,6 +48,8 @@ static NOTIFIERS: [AtomicU64; 16] = [const { AtomicU64::new(0) }; 16];
 const MOST: usize = 64 * NOTIFIERS.len();
 /// Most descriptors that can be waited for between turns; with more there are no turns.
 const SLOTS: usize = 64;
+/// A turn is a matter of microseconds.
+const LONGEST: Timespec = Timespec { seconds: 10, nanoseconds: 0 };
 
 /// Rings when the main loop has its turn.
 fn bell() -> c_int {
@@ -70,11 +73,21 @@ fn ring(bell: c_int) {
     unsafe { eventfd_write(bell, 1) };
 }
 
-/// Waits until it rings.
+/// It has rung.
 fn hear(bell: c_int) {
     let mut rung = 0;
     // SAFETY: `rung` is there. Of a signal it is tried again.
     while unsafe { eventfd_read(bell, &mut rung) } < 0 {}
+}
+
+/// Waits for the end of the main loop's turn.
+fn wait_for_end() {
+    let mut end = [Pollfd { fd: end(), events: POLLIN, revents: 0 }];
+    // SAFETY: the type is C's, and `end` is there.
+    while unsafe { PPOLL.get::<Ppoll>()(end.as_mut_ptr(), 1, &LONGEST, null()) } < 0 {}
+    if end[0].revents != 0 || !LENT.swap(false, SeqCst) {
+        hear(end[0].fd);
+    }
 }
 
 fn is_main() -> bool {
@@ -140,7 +153,7 @@ pub unsafe extern "C" fn pthread_mutex_unlock(mutex: *mut c_void) -> c_int {
             return result;
         }
         ring(bell());
-        hear(end());
+        wait_for_end();
     }
     result
 }
@@ -223,8 +236,11 @@ pub unsafe extern "C" fn ppoll(
         }
         waited[len] = Pollfd { fd: bell(), events: POLLIN, revents: 0 };
         // SAFETY: the slots are there, and are more than `len`.
-        if unsafe { real(waited.as_mut_ptr(), count + 1, null(), signals) } < 0 {
-            return -1;
+        match unsafe { real(waited.as_mut_ptr(), count + 1, &LONGEST, signals) } {
+            ..0 => return -1,
+            // Woken, and no turn in all that time.
+            0 if ready > 0 => break,
+            _ => {}
         }
         if waited[len].revents != 0 {
             hear(bell());
