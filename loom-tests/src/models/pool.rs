@@ -1,6 +1,6 @@
 //! Page directories and their pools, with processes that sleep, wake elsewhere and die.
 
-use mmu386::arch::Arch;
+use mmu386::arch::{Arch, Owned};
 use mmu386::pool::upallocpdb;
 use mmu386::variant::Variant;
 
@@ -8,6 +8,7 @@ use super::vmap::COPY;
 use super::{Break, Model, Mutant, for_variant};
 use crate::machine::{Config, Cpu, Fault, GEOMETRY, Machine, Script, device};
 use crate::oracle::Property::{E2, P1, P2, U1, U2, V1};
+use crate::oracle::broken;
 
 /// A preemption in the middle of a switch, shown by what is loaded or by what that maps.
 const OTHERS: Break =
@@ -131,6 +132,10 @@ fn full_pool<V: Variant>() -> crate::machine::Booted<V> {
     machine.run_on(0, 2);
     machine.cpu(0).upallocpdb();
     machine.cpu(0).die();
+    let pooled = machine.cpu(0).m().pdbcnt.get();
+    if pooled != Cpu::<V>::PDBPOOL_MAX {
+        broken(P2, &format!("the pool has room for a page directory, and holds {pooled}"));
+    }
     machine.run_process(0);
     machine.make_ready(1);
     machine
