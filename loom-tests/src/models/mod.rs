@@ -110,8 +110,11 @@ pub struct Model {
 }
 
 /// Most preemptions under the explorer where it cannot do without a limit.
-const TOO_MANY_STATES: &[(&str, usize)] =
-    &[("shared-segment", 1), ("device-entries-marked-at-any-time", 1)];
+const TOO_MANY_STATES: &[(&str, &[Mode], usize)] = &[
+    ("shared-segment", &[Mode::Sc, Mode::Tso], 1),
+    ("device-entries-marked-at-any-time", &[Mode::Sc, Mode::Tso], 1),
+    ("three-flushes-of-one-process", &[Mode::Tso], 2),
+];
 /// What the explorer does in the full set alone: too many states even without preemptions.
 const LOOM_ALONE: &[&str] =
     &["process-life", "process-life-above-the-window", "pool-migration", "three-unmappers"];
@@ -131,8 +134,10 @@ impl Model {
     /// Preemptions that are explored in a mode; `None` for all.
     pub fn bound(&self, mode: Mode) -> Option<usize> {
         if mode.explorer() {
-            let limited = TOO_MANY_STATES.iter().find(|(name, _)| *name == self.name);
-            return limited.map(|(_, most)| *most);
+            let limited = |(name, modes, _): &&(&str, &[Mode], usize)| {
+                *name == self.name && modes.contains(&mode)
+            };
+            return TOO_MANY_STATES.iter().find(limited).map(|(_, _, most)| *most);
         }
         self.bounds[mode as usize]
     }
