@@ -36,7 +36,7 @@ pub(super) fn models() -> Vec<Model> {
             cpus: 2,
             about: "A process faults. Another, which is preempted, makes it drop its mappings; so does a third, \
                     twice, which takes the page away in between.",
-            // Loom gives up some three preemptions too early.
+            // The two preemptions that loom is given are too few for it.
             seed: Some(GONE.explored()),
             upstream: Some(GONE.explored()),
             mutants: &[Mutant::Without("c1", GONE)],
