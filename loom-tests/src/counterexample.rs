@@ -27,10 +27,10 @@ pub enum Op {
     Kick(usize),
     /// A clock tick was taken.
     Tick,
-    /// A device's interrupt was taken.
-    Device,
     /// A shootdown IPI was taken.
     Ipi,
+    /// A device's interrupt was taken.
+    Device,
     /// The TLB filled.
     Fill(Translation),
     /// An access at a virtual address that a program makes.

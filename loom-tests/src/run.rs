@@ -128,6 +128,8 @@ pub fn explore(model: Model, options: Options) -> ! {
     loop {
         if std::env::var_os(NO_CONSTANTS).is_none() {
             learnt::apply();
+        } else {
+            learnt::believe_nothing();
         }
         check(run, bound, body);
         if learnt::sound() {
@@ -152,6 +154,7 @@ fn check(run: &'static Run, bound: Option<usize>, body: fn()) {
     if run.options.mode.explorer() {
         return search(run, bound, body);
     }
+    learnt::begin();
     builder(bound).check(move || {
         run.executions.fetch_add(1, Relaxed);
         body();

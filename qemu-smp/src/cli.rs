@@ -180,7 +180,8 @@ pub struct Teeth {
     /// What the choice follows from.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Run in full what TEETH.md calls equivalent, too; without this, models only have a look at it.
+    /// Run in full what TEETH.md calls equivalent, and what another mode has killed, too; without this,
+    /// models only have a look at it.
     #[arg(long)]
     pub thorough: bool,
     /// Keep what an earlier run of the same source decided, and run the others.

@@ -1,5 +1,6 @@
 //! Words of the model's memory.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -45,6 +46,8 @@ struct Inner {
     /// What the word holds now, in the order of the execution. Walkers of other CPUs and oracles
     /// read it; it is no access of the machine.
     now: AtomicU32,
+    /// Under loom: the CPU that has written it last.
+    writer: Cell<Option<usize>>,
 }
 
 /// A 32-bit word of memory.
@@ -59,7 +62,7 @@ impl Word {
         } else {
             Engine::Loom(Atom::new(name, value, sharing))
         };
-        Self(Rc::new(Inner { name, engine, now: AtomicU32::new(value) }))
+        Self(Rc::new(Inner { name, engine, now: AtomicU32::new(value), writer: Cell::new(None) }))
     }
 
     /// Which word it is.
@@ -83,7 +86,8 @@ impl Word {
         }
     }
 
-    pub(super) fn is(&self, other: &Self) -> bool {
+    /// Whether it is this very word.
+    pub fn is(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
     }
 
@@ -192,11 +196,36 @@ impl Word {
         }
     }
 
-    /// Whether some other thread writes it, as far as the explorer knows.
-    pub fn contended(&self) -> bool {
+    /// Whether others than the calling thread, which runs on `cpu`, write it, as far as the engine
+    /// knows.
+    pub fn contended(&self, cpu: usize) -> bool {
         match &self.0.engine {
-            Engine::Loom(_) => true,
+            Engine::Loom(atom) => atom.contended(cpu),
             Engine::Explorer(state) => explorer::contended(state),
+        }
+    }
+
+    /// Under loom, which does not know: `cpu` has written the word.
+    pub fn written_by(&self, cpu: usize) {
+        if let Engine::Loom(atom) = &self.0.engine {
+            atom.written_by(cpu);
+            self.0.writer.set(Some(cpu));
+        }
+    }
+
+    /// Under loom: whether `cpu` has written it last, and such a store, as far as is known, gives the
+    /// CPU's next interrupt nothing to do.
+    pub fn quiet_for(&self, cpu: usize) -> bool {
+        match &self.0.engine {
+            Engine::Loom(atom) => self.0.writer.get() == Some(cpu) && !atom.stirs_itself(),
+            Engine::Explorer(_) => false,
+        }
+    }
+
+    /// Under loom, which believed otherwise: the interrupt had something to do.
+    pub fn has_stirred(&self) {
+        if let Engine::Loom(atom) = &self.0.engine {
+            atom.has_stirred();
         }
     }
 }

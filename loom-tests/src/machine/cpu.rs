@@ -42,6 +42,8 @@ pub struct Cpu<V: Variant> {
     pub(super) in_interrupt: Cell<bool>,
     /// The word that comes next was translated just now: no interrupt fits in between.
     pub(super) arrived: Cell<bool>,
+    /// Loads cost no step: see [`super::quiet`].
+    pub(super) silent: Cell<bool>,
     /// What the last tick that wrote nothing has read: as long as that is unchanged, so is its end.
     pub(super) idle_tick: RefCell<Vec<(Word, u32)>>,
     /// The thread's process has died, and somebody else may run on the CPU.
@@ -76,6 +78,7 @@ impl<V: Variant> Cpu<V> {
             handler: RefCell::new(None),
             in_interrupt: Cell::new(false),
             arrived: Cell::new(false),
+            silent: Cell::new(false),
             idle_tick: RefCell::new(Vec::new()),
             gone: Cell::new(false),
             recording: RefCell::new(None),
@@ -107,6 +110,7 @@ impl<V: Variant> Cpu<V> {
     /// A store was made, which is in memory already if there is an old value.
     fn stored(&self, word: &Word, old: Option<u32>) {
         self.does_something();
+        self.may_stir(word);
         if let Some(old) = old {
             self.expect_known_bits(word);
             self.machine.changed(word, old);
@@ -134,10 +138,15 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn load(&self, word: &Word) -> u32 {
-        self.walkers_come_first(word);
-        self.before_access(word, Access::Load);
-        let value = word.load();
-        self.note(Op::Load(word.name(), value));
+        let value = if self.silent.get() {
+            word.now()
+        } else {
+            self.walkers_come_first(word);
+            self.before_access(word, Access::Load);
+            let value = word.load();
+            self.note(Op::Load(word.name(), value));
+            value
+        };
         if let Some(recording) = &mut *self.recording.borrow_mut() {
             recording.read.push((word.clone(), value));
         }
@@ -332,7 +341,8 @@ impl<V: Variant> Arch for Cpu<V> {
         self.note(Op::Kick(cpu));
         // Under the explorer interrupts come whenever they would find something \[M8\].
         if !engine::explored() {
-            self.machine.ipi[cpu].swap(1);
+            self.machine.cpu(cpu).ipi = true;
+            self.machine.stirs[cpu].fetch_add(1);
         }
     }
 

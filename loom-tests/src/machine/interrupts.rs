@@ -39,10 +39,12 @@ impl<V: Variant> Cpu<V> {
         if engine::explored() {
             return self.explored_point();
         }
+        self.machine.stirs[self.id()].load();
         self.take_ipi();
-        if !self.ticked.get() && self.tick.poll() > 0 {
-            self.ticked.set(true);
-            self.take_tick();
+        if !self.ticked.get() && self.tick.offers() && self.stray_tick_would_stir() {
+            if self.tick.poll() > 0 {
+                self.ticked.set(self.quiet_or_not());
+            }
         }
         if !self.preempted.get() && self.preempt.poll() > 0 {
             self.preempted.set(true);
@@ -87,23 +89,6 @@ impl<V: Variant> Cpu<V> {
         self.preempt.offers() && !self.preempted.get()
     }
 
-    /// Whether a tick might do more than the last one that did nothing: that one has read no more
-    /// than one word that others write, so that one which comes before a change is the same as none.
-    pub(super) fn tick_would_stir(&self) -> bool {
-        let quiet = self.idle_tick.borrow();
-        quiet.is_empty() || quiet.iter().any(|(word, value)| word.seen() != *value)
-    }
-
-    /// Takes a tick, and remembers what it has read if it did nothing. Returns whether it did
-    /// something.
-    pub(super) fn quiet_or_not(&self) -> bool {
-        let tick = self.take_tick();
-        let many = tick.read.iter().filter(|(word, _)| word.contended()).count() > 1;
-        let wrote = tick.wrote;
-        self.idle_tick.replace(if wrote || many { Vec::new() } else { tick.read });
-        wrote
-    }
-
     /// The scheduler's tick asks, with interrupts off.
     pub(super) fn may_preempt(&self) -> bool {
         self.machine.cpu(self.id()).lo = false;
@@ -114,18 +99,23 @@ impl<V: Variant> Cpu<V> {
 
     /// Takes the pending IPI, if there is one.
     fn take_ipi(&self) -> bool {
-        let pending = &self.machine.ipi[self.id()];
-        if pending.load() == 0 {
-            return false;
+        let pending = std::mem::take(&mut self.machine.cpu(self.id()).ipi);
+        if pending {
+            let took = self.take(Op::Ipi);
+            self.settle(took);
         }
-        pending.swap(0);
-        self.note(Op::Ipi);
-        self.interrupt();
-        true
+        pending
     }
 
-    fn take_tick(&self) -> Recording {
-        self.note(Op::Tick);
+    pub(super) fn take_tick(&self) -> Recording {
+        self.take(Op::Tick)
+    }
+
+    /// Takes an interrupt, and watches what it does.
+    fn take(&self, op: Op) -> Recording {
+        if !self.silent.get() {
+            self.note(op);
+        }
         self.recording.replace(Some(Recording::default()));
         self.interrupt();
         self.recording.take().unwrap_or_default()
@@ -165,16 +155,15 @@ impl<V: Variant> Cpu<V> {
             let mut seen = vec![(machine.busy.clone(), busy)];
             let mut stirred = false;
             for (n, quiet) in quiet.iter_mut().enumerate() {
-                let (ipi, vacant) = (&machine.ipi[n], &machine.vacant[n]);
+                let vacant = &machine.vacant[n];
                 // Looking costs no step: what comes later finds the watcher.
                 let nothing = |quiet: &[(Word, u32)]| {
                     !quiet.is_empty() && quiet.iter().all(|(word, value)| word.now() == *value)
                 };
                 if vacant.now() == 0 {
                     seen.push((vacant.clone(), 0));
-                } else if ipi.now() == 0 && nothing(quiet) {
+                } else if !machine.cpu(n).ipi && nothing(quiet) {
                     seen.extend(quiet.iter().cloned());
-                    seen.push((ipi.clone(), 0));
                 } else {
                     stirred = true;
                     if vacant.swap(0) == 1 {
@@ -203,20 +192,18 @@ impl<V: Variant> Cpu<V> {
         }
         if self.machine.cpu(self.id()).lo && !self.in_interrupt.get() {
             // Looking costs no step here: a kick that comes later finds the watcher.
-            if self.machine.ipi[self.id()].now() != 0 && self.take_ipi() {
+            if self.take_ipi() {
                 return;
             }
-            if self.idle_tick.borrow().iter().any(|(word, value)| word.now() != *value)
-                || self.idle_tick.borrow().is_empty()
-            {
-                let tick = self.take_tick();
-                self.idle_tick.replace(if tick.wrote { Vec::new() } else { tick.read });
-                if tick.wrote {
+            if self.tick_would_stir() {
+                let took = self.take_tick();
+                seen.extend(took.read.iter().cloned());
+                if self.settle(took) {
                     return;
                 }
+            } else {
+                seen.extend(self.idle_tick.borrow().iter().cloned());
             }
-            seen.extend(self.idle_tick.borrow().iter().cloned());
-            seen.push((self.machine.ipi[self.id()].clone(), 0));
         }
         for (word, value) in &seen[..asked] {
             self.note(Op::Wait(word.name(), *value));

@@ -11,6 +11,7 @@ mod inspect;
 mod interrupts;
 mod marks;
 mod memory;
+mod quiet;
 mod refusal;
 mod schedule;
 mod start;
@@ -157,6 +158,8 @@ struct CpuState {
     cr3: Frame,
     tlb: Tlb,
     lo: bool,
+    /// Under loom: a shootdown IPI is pending.
+    ipi: bool,
     up: Option<usize>,
     /// It may use VMAP.
     online: bool,
@@ -177,8 +180,11 @@ pub struct Machine<V: Variant> {
     /// Per frame, the CPUs that could walk through it since newpage gave it, a bit each.
     walked: Vec<AtomicU32>,
     cpus: Vec<Mutex<CpuState>>,
-    /// A shootdown IPI is pending.
-    ipi: Vec<Word>,
+    /// Words that stray ticks look at, and the CPU that such a tick was taken on.
+    looked_at: RefCell<Vec<(usize, Word)>>,
+    /// Counts the IPIs to a CPU, and the stores of others to what its stray ticks look at, so that
+    /// they conflict, in loom's eyes, with its looks for an interrupt.
+    stirs: Vec<Word>,
     /// Counts the flushes of a CPU, so that they conflict, in the explorer's eyes, with a look at its
     /// TLB.
     flushes: Vec<Word>,
@@ -297,13 +303,15 @@ impl<V: Variant> Machine<V> {
                         cr3: frames::mach_pdb(n),
                         tlb: Tlb::default(),
                         lo: false,
+                        ipi: false,
                         up: None,
                         online: false,
                         registers: Registers { pat: PAT_AT_RESET, ..Registers::default() },
                     })
                 })
                 .collect(),
-            ipi: (0..config.cpus).map(|n| hint("pending IPI", n, 0)).collect(),
+            looked_at: RefCell::default(),
+            stirs: (0..config.cpus).map(|n| hint("stirs", n, 0)).collect(),
             flushes: (0..config.cpus).map(|n| hint("flushes", n, 0)).collect(),
             vacant: (0..config.cpus)
                 .map(|n| word("vacancy", n, u32::from(n < config.online)))

@@ -145,17 +145,13 @@ impl<V: Variant> Booted<V> {
         let machine = self.machine.clone();
         let busy = scripts.iter().filter(|script| script.body.is_some()).count();
         machine.busy.store(busy as u32);
+        let threads: Vec<Cpu<V>> = scripts.iter().map(|script| self.thread(script)).collect();
         machine.present.store(scripts.len(), Relaxed);
         machine.running.store(true, Relaxed);
         machine.log.clear();
         learnt::explored_from_here();
         let mut choices: Vec<Choice> = Vec::new();
-        for script in scripts {
-            let mut cpu = Cpu::new(machine.clone(), script.cpu);
-            cpu.tick = Choice::new(script.ticks);
-            cpu.wakes = Choice::new(script.wakes);
-            cpu.preempt = Choice::new(script.preempts);
-            cpu.device = Choice::new(usize::from(script.handler.is_some()));
+        for (script, cpu) in scripts.into_iter().zip(threads) {
             cpu.handler.replace(script.handler);
             let coins = [&cpu.tick, &cpu.wakes, &cpu.preempt, &cpu.device];
             choices.extend(coins.map(Clone::clone));
@@ -183,6 +179,19 @@ impl<V: Variant> Booted<V> {
             choice.offer();
         }
         loom::explore_from_here();
+    }
+
+    /// What follows the script.
+    fn thread(&self, script: &Script<V>) -> Cpu<V> {
+        let mut cpu = self.cpu(script.cpu);
+        cpu.tick = Choice::new(script.ticks);
+        cpu.wakes = Choice::new(script.wakes);
+        cpu.preempt = Choice::new(script.preempts);
+        cpu.device = Choice::new(usize::from(script.handler.is_some()));
+        if !script.idles && script.ready.is_none() {
+            cpu.quiet_at_first();
+        }
+        cpu
     }
 
     fn witness(&self) -> std::rc::Rc<dyn super::Witness> {

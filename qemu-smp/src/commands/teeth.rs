@@ -37,7 +37,7 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
     let mode = known_mode(args.mode.as_deref(), &models)?;
     let run = Duration::from_secs(args.max_seconds);
     let looked_at = if args.thorough { BTreeSet::new() } else { equivalent(&workspace, &rows) };
-    let limits = Limits { run, looked_at, workers, mode };
+    let limits = Limits { run, looked_at, thorough: args.thorough, workers, mode };
     let memory = Memory::of(paths, built.models.program())?;
     let earlier = match args.resume {
         true => Some(memory.findings()?.context("no earlier run of this source to go on from")?),

@@ -23,6 +23,8 @@ pub struct Limits {
     pub run: Duration,
     /// Mutants that TEETH.md calls equivalent: models have a look at these, and no more.
     pub looked_at: BTreeSet<usize>,
+    /// Run in full what another mode has killed, too; models have a look at it otherwise.
+    pub thorough: bool,
     /// Mutants side by side.
     pub workers: usize,
     /// The only mode to run, if not all.
@@ -59,15 +61,16 @@ pub fn hunt(
     let modes = limits.modes(reach);
     let work = |finding: &&Finding| {
         let models = models.with(CHOSEN, finding.id.to_string());
-        let run =
-            if limits.looked_at.contains(&finding.id) { LOOK.min(limits.run) } else { limits.run };
-        let mut said = Vec::new();
+        let mut said: Vec<InMode> = Vec::new();
         for (engine, mode) in &modes {
             let runs = reach
                 .iter()
                 .filter(|run| (&run.engine, &run.mode) == (engine, mode))
                 .filter(|run| run.comes_to(finding.id));
             let mut runs: Vec<&Reach> = runs.collect();
+            let killed = said.iter().any(|mode| matches!(mode.outcome, Outcome::Killed { .. }));
+            let looks = limits.looked_at.contains(&finding.id) || killed && !limits.thorough;
+            let run = if looks { LOOK.min(limits.run) } else { limits.run };
             // Cheapest first, by what does not depend on the clock.
             runs.sort_by_key(|run| run.executions);
             match in_mode(paths, &models, list, &runs, run, (engine, mode)) {

@@ -8,6 +8,11 @@
 //! and if it breaks a property, the process starts over and takes every word for written. So it is
 //! with the words that LOCKed operations are done on, which as-written mode has to store to in a way
 //! of their own.
+//!
+//! So it is, last, with who writes a word: an interrupt that reads no more than one word that other CPUs write
+//! need not be tried again while that is unchanged; and with words that a CPU can store to without
+//! giving its own next interrupt something to do. A wrong belief of this kind hides executions and
+//! invents none, so the first explorations, too, go by what the ones before have shown.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -22,6 +27,22 @@ pub(in crate::engine) enum Learnt {
     Written,
     /// Some execution does a LOCKed operation on it.
     Locked,
+    /// In some execution this CPU writes it.
+    WrittenBy(u8),
+    /// In some execution a CPU's own store to it gives its next interrupt something to do.
+    StirsItself,
+}
+
+impl Learnt {
+    /// A bit of its own.
+    pub(super) fn bit(self) -> u32 {
+        match self {
+            Self::Written => 1,
+            Self::Locked => 2,
+            Self::StirsItself => 4,
+            Self::WrittenBy(cpu) => 8 << cpu,
+        }
+    }
 }
 
 /// What is known, and what the current exploration goes by: it must not change its mind between
@@ -30,6 +51,16 @@ pub(in crate::engine) enum Learnt {
 struct Known {
     all: HashSet<(WordName, Learnt)>,
     applied: Option<HashSet<(WordName, Learnt)>>,
+    /// What it goes by where a wrong belief hides executions and invents none.
+    believed: HashSet<(WordName, Learnt)>,
+    /// Nothing is to be believed.
+    wary: bool,
+}
+
+impl Known {
+    fn may_be(&self, fact: (WordName, Learnt)) -> bool {
+        self.wary || self.believed.contains(&fact)
+    }
 }
 
 static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
@@ -49,10 +80,21 @@ pub fn explored_from_here() {
     EXPLORED.store(true, Relaxed);
 }
 
-/// Starts an exploration that goes by all that is known now.
+/// An exploration begins.
+pub fn begin() {
+    let mut known = known();
+    known.believed = known.all.clone();
+}
+
+/// The next exploration goes by all that is known now.
 pub fn apply() {
     let mut known = known();
     known.applied = Some(known.all.clone());
+}
+
+/// Explorations go by nothing from here on.
+pub fn believe_nothing() {
+    known().wary = true;
 }
 
 /// Whether the current exploration has met nothing that contradicts what it goes by.
@@ -65,6 +107,21 @@ pub fn sound() -> bool {
 pub(super) fn is(name: WordName, what: Learnt) -> bool {
     known().applied.as_ref().is_none_or(|applied| applied.contains(&(name, what)))
 }
+
+/// Whether some other CPU than this one writes the word.
+pub(super) fn written_by_others(name: WordName, cpu: usize) -> bool {
+    let others = (0..MOST_CPUS).filter(|n| usize::from(*n) != cpu);
+    let known = known();
+    others.map(Learnt::WrittenBy).any(|fact| known.may_be((name, fact)))
+}
+
+/// Whether a CPU's own store to the word may give its next interrupt something to do.
+pub(super) fn stirs_itself(name: WordName) -> bool {
+    known().may_be((name, Learnt::StirsItself))
+}
+
+/// loom runs five threads, one of which sets up.
+const MOST_CPUS: u8 = 4;
 
 /// Whether set-up is over: only then is something learnt.
 pub(super) fn explored() -> bool {

@@ -1,7 +1,7 @@
 //! Words of memory as loom's atomics.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32 as Bits, Ordering::Relaxed};
 
 use loom::sync::atomic::AtomicU32;
 use loom::sync::atomic::Ordering::{AcqRel, Acquire, Release};
@@ -25,8 +25,8 @@ pub(in crate::engine) struct Atom {
     constant: bool,
     /// Some execution has done a LOCKed operation on the word.
     locked: bool,
-    /// What this execution has made known: that the word is stored to, and by LOCKed operations.
-    noted: [AtomicBool; 2],
+    /// What this execution has made known of the word, a bit each.
+    noted: Bits,
     waiters: Mutex<Vec<(Thread, u32)>>,
 }
 
@@ -41,7 +41,7 @@ impl Atom {
             cell,
             constant: !learnt::is(name, Learnt::Written),
             locked: learnt::is(name, Learnt::Locked),
-            noted: [const { AtomicBool::new(false) }; 2],
+            noted: Bits::new(0),
             waiters: Mutex::new(Vec::new()),
         }
     }
@@ -118,9 +118,30 @@ impl Atom {
         old
     }
 
+    /// Whether a CPU's own store to the word may give its next interrupt something to do.
+    pub(in crate::engine) fn stirs_itself(&self) -> bool {
+        learnt::stirs_itself(self.name)
+    }
+
+    /// It did.
+    pub(in crate::engine) fn has_stirred(&self) {
+        self.note(Learnt::StirsItself);
+    }
+
+    /// A CPU has written the word.
+    pub(in crate::engine) fn written_by(&self, cpu: usize) {
+        self.note(Learnt::WrittenBy(cpu as u8));
+    }
+
+    /// Whether some other CPU than this one writes the word, as far as is known.
+    pub(in crate::engine) fn contended(&self, cpu: usize) -> bool {
+        learnt::written_by_others(self.name, cpu)
+    }
+
     fn note(&self, what: Learnt) {
-        let noted = &self.noted[what as usize];
-        if learnt::explored() && matches!(self.cell, Cell::Shared(_)) && !noted.swap(true, Relaxed)
+        if learnt::explored()
+            && matches!(self.cell, Cell::Shared(_))
+            && self.noted.fetch_or(what.bit(), Relaxed) & what.bit() == 0
         {
             learnt::note(self.name, what);
         }

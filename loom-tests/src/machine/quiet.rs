@@ -1,0 +1,145 @@
+//! Ticks that would find nothing, and so are left out \[M8\].
+//!
+//! A tick that did nothing is remembered by what it has read. As long as that is unchanged, the next
+//! one would do nothing either, and is the same as none. The explorer offers no such tick. Nor does
+//! loom, which has to be told what an offer depends on: whoever stores to a word that ticks of a CPU
+//! look at counts that in a word of the CPU ([`Machine::stirs`](super::Machine)), which the CPU reads
+//! wherever a tick could come.
+
+use std::collections::BTreeSet;
+
+use mmu386::variant::Variant;
+
+use super::Cpu;
+use super::cpu::Recording;
+use crate::engine::{self, Word};
+
+impl<V: Variant> Cpu<V> {
+    /// Under loom, a tick in set-up: only one that comes later can find something.
+    pub(super) fn quiet_at_first(&self) {
+        if !engine::explored() && self.machine.cpu(self.id()).lo {
+            self.quiet_or_not();
+        }
+    }
+
+    /// Whether a tick might do more than the last one that did nothing: that one has read no more
+    /// than one word that others write, so that one which comes before a change is the same as none.
+    pub(super) fn tick_would_stir(&self) -> bool {
+        let quiet = self.idle_tick.borrow();
+        quiet.is_empty() || quiet.iter().any(|(word, value)| word.seen() != *value)
+    }
+
+    /// The same under loom. A tick after no more than this CPU's own stores finds nothing as a rule: it
+    /// is taken at once, to remember that.
+    pub(super) fn stray_tick_would_stir(&self) -> bool {
+        let quiet = self.idle_tick.borrow().clone();
+        if quiet.is_empty() || !self.nobody_else_changed(&quiet) {
+            return self.tick_would_stir();
+        }
+        if self.tick_would_stir() {
+            self.look_again(&quiet);
+        }
+        false
+    }
+
+    /// Whether what has changed of this has been changed by this CPU alone.
+    fn nobody_else_changed(&self, read: &[(Word, u32)]) -> bool {
+        read.iter().all(|(word, value)| word.now() == *value || word.quiet_for(self.id()))
+    }
+
+    /// After an interrupt under loom: remembers what the next one would read if it finds nothing, as it
+    /// does as a rule if nobody else has changed any of it meanwhile. Returns whether this one did
+    /// something.
+    pub(super) fn settle(&self, took: Recording) -> bool {
+        let wrote = took.wrote;
+        if !wrote {
+            self.remember(took);
+        } else if self.nobody_else_changed(&took.read) {
+            self.look_again(&took.read);
+        } else {
+            self.idle_tick.borrow_mut().clear();
+        }
+        wrote
+    }
+
+    /// Takes a tick that finds nothing as a rule, and remembers that. It is the same as none, and costs
+    /// no step. If it does find something, the rule does not hold, and the exploration is done again
+    /// without.
+    fn look_again(&self, read: &[(Word, u32)]) {
+        self.silent.set(true);
+        let took = self.take_tick();
+        if took.wrote {
+            read.iter().for_each(|(word, _)| word.has_stirred());
+            self.idle_tick.borrow_mut().clear();
+        } else {
+            self.remember(took);
+        }
+        self.silent.set(false);
+    }
+
+    /// Takes a tick, and remembers what it has read if it did nothing. Returns whether it did
+    /// something.
+    pub(super) fn quiet_or_not(&self) -> bool {
+        let took = self.take_tick();
+        let wrote = took.wrote;
+        if !engine::explored() {
+            return self.settle(took);
+        }
+        if wrote {
+            self.idle_tick.borrow_mut().clear();
+        } else {
+            self.remember(took);
+        }
+        wrote
+    }
+
+    /// Remembers what a tick has read that did nothing, unless another that begins before the same change
+    /// may end differently.
+    fn remember(&self, quiet: Recording) {
+        let mut contended: Vec<&Word> = Vec::new();
+        for (word, _) in &quiet.read {
+            if word.contended(self.id()) && !contended.iter().any(|w| w.is(word)) {
+                contended.push(word);
+            }
+        }
+        // Nobody has counted the stores to a word that only a silent look has shown.
+        let unheard_of = self.silent.get() && !self.is_told_of(&quiet.read);
+        if contended.len() > 1 || unheard_of {
+            return self.idle_tick.borrow_mut().clear();
+        }
+        self.be_told_of(&quiet.read);
+        self.idle_tick.replace(quiet.read);
+    }
+
+    /// Whether others count their stores to these words for this CPU, if it has stray ticks.
+    fn is_told_of(&self, read: &[(Word, u32)]) -> bool {
+        let looked_at = self.machine.looked_at.borrow();
+        let told = |word: &Word| looked_at.iter().any(|(n, w)| *n == self.id() && w.is(word));
+        !self.tick.offers() || read.iter().all(|(word, _)| told(word))
+    }
+
+    /// They do from here on.
+    fn be_told_of(&self, read: &[(Word, u32)]) {
+        if engine::explored() || self.is_told_of(read) {
+            return;
+        }
+        let more = read.iter().map(|(word, _)| (self.id(), word.clone()));
+        self.machine.looked_at.borrow_mut().extend(more);
+    }
+
+    /// This CPU has stored to a word. Under loom, a stray tick that looks at the word may have come to
+    /// another CPU just before or just after.
+    pub(super) fn may_stir(&self, word: &Word) {
+        if engine::explored() {
+            return;
+        }
+        word.written_by(self.id());
+        let looked_at = self.machine.looked_at.borrow();
+        let told = looked_at.iter().filter(|(n, w)| *n != self.id() && w.is(word));
+        let told: BTreeSet<usize> = told.map(|(n, _)| *n).collect();
+        drop(looked_at);
+        for n in told {
+            self.machine.stirs[n].fetch_add(1);
+        }
+    }
+}
