@@ -148,7 +148,7 @@ impl<V: Variant> Cpu<V> {
         let machine = &self.machine;
         let mut quiet: Vec<Vec<(Word, u32)>> = vec![Vec::new(); machine.config.cpus];
         loop {
-            let busy = machine.busy.load();
+            let busy = machine.unfinished();
             if busy == 0 {
                 return;
             }

@@ -39,7 +39,7 @@ use mmu386::variant::{Fixes, Variant};
 
 use crate::counterexample::{Counterexample, Log, Step};
 use crate::engine::loom::learnt;
-use crate::engine::{Sharing, Word};
+use crate::engine::{self, Sharing, Word};
 use crate::oracle::ledger::Ledger;
 use memory::Memory;
 use tlb::Tlb;
@@ -345,6 +345,16 @@ impl<V: Variant> Machine<V> {
     /// Set-up is over.
     fn is_running(&self) -> bool {
         self.running.load(Relaxed)
+    }
+
+    /// Scripts that have not ended. Under loom a look costs no step as long as there are any: who waits
+    /// for the end is woken by it, and what it does until then conflicts over other words.
+    fn unfinished(&self) -> u32 {
+        match self.busy.now() {
+            0 => self.busy.load(),
+            _ if engine::explored() => self.busy.load(),
+            busy => busy,
+        }
     }
 
     fn cpu(&self, n: usize) -> MutexGuard<'_, CpuState> {

@@ -17,7 +17,7 @@ impl<V: Variant> Cpu<V> {
             return self.doze();
         }
         while self.wakes.poll() == 0 {
-            let busy = self.machine.busy.load();
+            let busy = self.machine.unfinished();
             if busy <= 1 {
                 return;
             }

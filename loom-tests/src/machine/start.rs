@@ -214,7 +214,7 @@ fn follow<V: Variant>(cpu: &Cpu<V>, body: Option<Body<V>>) {
     }
     machine.cpu(cpu.id()).lo = true;
     loop {
-        let busy = machine.busy.load();
+        let busy = machine.unfinished();
         if busy == 0 {
             return;
         }
