@@ -33,7 +33,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(WRITABLE),
             upstream: Some(WRITABLE),
             mutants: &[Mutant::Without("d1", WRITABLE)],
-            bounds: [Some(4), Some(3)],
+            bounds: [None, None],
             body: for_variant!(boot),
         },
         Model {
@@ -45,7 +45,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: None,
             upstream: None,
             mutants: &[Mutant::On(Fault::Cr3KeepsTlb, WRITABLE)],
-            bounds: [Some(4), Some(3)],
+            bounds: [None, None],
             body: for_variant!(boot_old_processors),
         },
         Model {
@@ -83,7 +83,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(STALE_IDLE),
             upstream: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
-            bounds: [Some(3), Some(3)],
+            bounds: [Some(4), Some(3)],
             body: for_variant!(going_offline),
         },
         Model {
@@ -96,7 +96,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(STALE_IDLE),
             upstream: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
-            bounds: [Some(3), Some(3)],
+            bounds: [Some(4), Some(3)],
             body: for_variant!(offline_and_back),
         },
         Model {
@@ -109,7 +109,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(STALE_IDLE),
             upstream: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
-            bounds: [Some(3), Some(3)],
+            bounds: [Some(4), Some(4)],
             body: for_variant!(back_after_many_requests),
         },
     ]

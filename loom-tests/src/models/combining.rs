@@ -25,7 +25,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(OLD_TYPE),
             upstream: Some(OLD_TYPE),
             mutants: &[Mutant::Without("a10", OLD_TYPE), Mutant::On(Fault::Cr3KeepsTlb, OLD_TYPE)],
-            bounds: [Some(3), Some(3)],
+            bounds: [None, None],
             body: for_variant!(combining_in_use),
         },
         Model {
@@ -38,7 +38,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(OLD_COPY),
             upstream: Some(OLD_COPY),
             mutants: &[Mutant::Without("a10", OLD_COPY), Mutant::Without("a1", OLD_COPY)],
-            bounds: [Some(3), Some(3)],
+            bounds: [None, None],
             body: for_variant!(combining_large_page),
         },
         Model {

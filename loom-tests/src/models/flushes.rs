@@ -26,7 +26,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: None,
             upstream: None,
             mutants: &[Mutant::On(Fault::Cr3KeepsTlb, GONE)],
-            bounds: [Some(3), Some(3)],
+            bounds: [None, None],
             body: for_variant!(leaving_against_flush),
         },
         Model {

@@ -36,7 +36,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: None,
             upstream: None,
             mutants: &[NO_FLUSH],
-            bounds: [Some(4), None],
+            bounds: [None, None],
             body: for_variant!(one_unmapper),
         },
         Model {
@@ -48,7 +48,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: None,
             upstream: None,
             mutants: &[NO_FLUSH],
-            bounds: [Some(2), Some(2)],
+            bounds: [Some(6), None],
             body: for_variant!(one_unmapper_spinning),
         },
         Model {
@@ -60,7 +60,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(STALE_IDLE),
             upstream: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
-            bounds: [Some(3), None],
+            bounds: [None, None],
             body: for_variant!(idle_cpu),
         },
         Model {
@@ -84,7 +84,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(STALE_IDLE),
             upstream: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
-            bounds: [Some(2), Some(2)],
+            bounds: [Some(3), None],
             body: for_variant!(three_cpus_one_unmapper),
         },
         Model {
@@ -159,7 +159,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(OWN_FLAG),
             upstream: Some(STALE_ANYWHERE),
             mutants: &[Mutant::Without("b1", OWN_ANSWER)],
-            bounds: [Some(3), Some(3)],
+            bounds: [Some(4), Some(4)],
             body: for_variant!(two_unmappers_interrupts_off),
         },
         Model {
@@ -172,7 +172,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(OWN_FLAG),
             upstream: Some(OTHERS_FLAG),
             mutants: &[Mutant::Without("b2", OTHERS_ANSWER)],
-            bounds: [Some(4), None],
+            bounds: [None, None],
             body: for_variant!(unmap_while_holding_a_lock),
         },
         Model {

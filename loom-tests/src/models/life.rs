@@ -62,7 +62,7 @@ pub(super) fn models() -> Vec<Model> {
                 Mutant::On(Fault::InvlpgKeepsTlb, WRONG_PAGE),
                 Mutant::On(Fault::Cr3KeepsTlb, GARBAGE_OR_OLD),
             ],
-            bounds: [Some(2), Some(2)],
+            bounds: [Some(3), Some(3)],
             body: for_variant!(kmap_against_flush),
         },
         Model {
@@ -105,7 +105,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(GARBAGE),
             upstream: Some(GARBAGE),
             mutants: &[Mutant::Without("c4", GARBAGE), Mutant::On(Fault::InvlpgKeepsTlb, REPLACED)],
-            bounds: [Some(2), Some(2)],
+            bounds: [None, None],
             body: for_variant!(user_mapping_life),
         },
     ]

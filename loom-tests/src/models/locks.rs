@@ -29,7 +29,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: None,
             upstream: None,
             mutants: &[Mutant::On(Fault::SwapNotLocked, KEPT_OUT)],
-            bounds: [Some(4), Some(4)],
+            bounds: [None, None],
             body: for_variant!(two_lockers),
         },
         Model {
@@ -41,7 +41,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: None,
             upstream: None,
             mutants: &[Mutant::On(Fault::SwapNotLocked, KEPT_OUT)],
-            bounds: [Some(4), Some(4)],
+            bounds: [None, None],
             body: for_variant!(two_ilockers),
         },
         Model {
@@ -92,7 +92,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(OTHERS_FLAG),
             upstream: Some(OTHERS_FLAG),
             mutants: &[Mutant::Without("b2", OTHERS_ANSWER)],
-            bounds: [Some(3), Some(3)],
+            bounds: [None, None],
             body: for_variant!(unmap_while_holding_a_plain_lock),
         },
     ]

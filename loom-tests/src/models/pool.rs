@@ -46,7 +46,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: None,
             upstream: None,
             mutants: &[Mutant::On(Fault::MachKept, WRONG_M)],
-            bounds: [Some(2), Some(2)],
+            bounds: [Some(3), Some(2)],
             body: for_variant!(pool_overflow),
         },
         Model {
@@ -85,7 +85,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(COPY),
             upstream: Some(COPY),
             mutants: &[Mutant::Without("a1", COPY)],
-            bounds: [Some(3), Some(3)],
+            bounds: [None, None],
             body: for_variant!(large_page_new_directory),
         },
     ]
