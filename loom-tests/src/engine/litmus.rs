@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use mmu386::arch::WordName;
 
 use super::explorer::{self, Host, Outcomes};
-use super::{Mode, Sharing, Word, fence, set_mode, spawn};
+use super::{Mode, Sharing, Word, fence, spawn};
 
 /// What a thread does. Words are given by number, and are 0 at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,34 +129,22 @@ pub fn explored(tso: bool, reduce: bool, program: &Program) -> BTreeSet<Outcome>
 /// # Panics
 /// If the mode is one of the explorer's.
 pub fn loomed(mode: Mode, program: &Program) -> BTreeSet<Outcome> {
-    assert!(!mode.explorer(), "{mode:?} is the explorer's");
     let found = Arc::new(Mutex::new(BTreeSet::new()));
     let (inside, program) = (found.clone(), program.clone());
-    // A thread of its own, which has no mode yet.
-    let explored = std::thread::spawn(move || {
-        set_mode(mode);
-        let mut builder = ::loom::model::Builder::new();
-        builder.expect_explicit_explore = true;
-        builder.max_permutations = None;
-        builder.max_duration = None;
-        builder.check(move || {
-            let bench = Rc::new(Bench::new(&program));
-            for (thread, ops) in program.iter().cloned().enumerate() {
-                let (bench, found) = (bench.clone(), inside.clone());
-                spawn(move || {
-                    bench.run(thread, &ops);
-                    // The first thread holds none by then, or is behind all others.
-                    if Rc::strong_count(&bench) == 1 {
-                        found.lock().expect("no panic while it is held").insert(bench.outcome());
-                    }
-                });
-            }
-            drop(bench);
-            super::loom::explore_from_here();
-        });
+    super::loom::explore(mode, move || {
+        let bench = Rc::new(Bench::new(&program));
+        for (thread, ops) in program.iter().cloned().enumerate() {
+            let (bench, found) = (bench.clone(), inside.clone());
+            spawn(move || {
+                bench.run(thread, &ops);
+                // The first thread holds none by then, or is behind all others.
+                if Rc::strong_count(&bench) == 1 {
+                    found.lock().expect("no panic while it is held").insert(bench.outcome());
+                }
+            });
+        }
+        drop(bench);
+        super::loom::explore_from_here();
     });
-    if let Err(panic) = explored.join() {
-        std::panic::resume_unwind(panic);
-    }
     std::mem::take(&mut found.lock().expect("loom is through"))
 }

@@ -71,7 +71,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(STALE),
             upstream: Some(STALE),
             mutants: &[Mutant::Without("a7", STALE)],
-            bounds: [Some(3), None],
+            bounds: [Some(4), None],
             body: for_variant!(coming_online),
         },
         Model {

@@ -2,8 +2,11 @@
 //! No oracle judges what an idle CPU has there before the end, so a program may do what is wrong.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
+use loom_tests::engine::Mode;
 use loom_tests::engine::explorer::outcomes;
+use loom_tests::engine::loom::explore;
 use loom_tests::machine::{Config, Cpu, GEOMETRY, Machine, Marks, Script, device};
 use mmu386::arch::Arch;
 use mmu386::entry::{PTEVALID, PTEWRITE};
@@ -146,43 +149,69 @@ pub fn seen_with(
     bodies: &'static [Body],
 ) -> BTreeSet<String> {
     outcomes(tso, true, move |outcomes| {
-        let machine = Machine::<Fixed>::boot(Config { marks, ..Config::new(bodies.len(), 1) });
-        let tables: [u32; 2] =
-            std::array::from_fn(|_| machine.cpu(0).xspanalloc().expect("there are two tables"));
-        let [table, flag] = tables;
-        let each = |n: usize, what: &dyn Fn(&At<'_>)| {
-            what(&At { cpu: &machine.cpu(n), table, flag });
-        };
-        for n in 0..bodies.len() {
-            let frame = Frame::containing(table - GEOMETRY.kzero_base());
-            each(n, &|at| at.set_directory(frame.pa() | FLAGS));
-        }
-        each(0, &set_up);
-        for n in 0..bodies.len() {
-            each(n, &|at| {
-                if !interrupts {
-                    at.cpu.splhi();
-                }
-                at.load_cr3();
-            });
-        }
-        let scripts = bodies.iter().enumerate().map(|(n, body)| {
-            let outcomes = outcomes.clone();
-            Script::new(n, move |cpu| {
-                let at = At { cpu, table, flag };
-                let outcome = body(&at);
-                if !outcome.is_empty() {
-                    outcomes.add(outcome);
-                }
-                at.clear();
-                // A script ends as it began.
-                if interrupts {
-                    cpu.spllo();
-                }
-            })
-        });
-        machine.start(scripts.collect());
+        let outcomes = outcomes.clone();
+        start(marks, interrupts, set_up, bodies, move |outcome| outcomes.add(outcome));
     })
+}
+
+/// All outcomes that loom shows, in mode `rmw`, with interrupts on.
+pub fn seen_by_loom(set_up: fn(&At<'_>), bodies: &'static [Body]) -> BTreeSet<String> {
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let inside = seen.clone();
+    explore(Mode::Rmw, move || {
+        let seen = inside.clone();
+        start(Marks::Never, true, set_up, bodies, move |outcome| {
+            seen.lock().expect("no panic while it is held").insert(outcome);
+        });
+    });
+    std::mem::take(&mut seen.lock().expect("loom is through"))
+}
+
+/// One execution, for an engine.
+fn start(
+    marks: Marks,
+    interrupts: bool,
+    set_up: fn(&At<'_>),
+    bodies: &'static [Body],
+    add: impl Fn(String) + Clone + 'static,
+) {
+    let machine = Machine::<Fixed>::boot(Config { marks, ..Config::new(bodies.len(), 1) });
+    let tables: [u32; 2] =
+        std::array::from_fn(|_| machine.cpu(0).xspanalloc().expect("there are two tables"));
+    let [table, flag] = tables;
+    let each = |n: usize, what: &dyn Fn(&At<'_>)| {
+        what(&At { cpu: &machine.cpu(n), table, flag });
+    };
+    for n in 0..bodies.len() {
+        let frame = Frame::containing(table - GEOMETRY.kzero_base());
+        each(n, &|at| at.set_directory(frame.pa() | FLAGS));
+    }
+    each(0, &set_up);
+    for n in 0..bodies.len() {
+        each(n, &|at| {
+            if !interrupts {
+                at.cpu.splhi();
+            }
+            at.load_cr3();
+        });
+    }
+    let scripts = bodies.iter().enumerate().map(|(n, body)| {
+        let add = add.clone();
+        Script::new(n, move |cpu| {
+            let at = At { cpu, table, flag };
+            let outcome = body(&at);
+            if !outcome.is_empty() {
+                add(outcome);
+            }
+            at.clear();
+            // A script ends as it began.
+            if interrupts {
+                cpu.spllo();
+            }
+        })
+        .ticking()
+    });
+    machine.start(scripts.collect());
 }
 
 /// The outcomes must be these.

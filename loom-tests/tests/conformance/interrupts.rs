@@ -6,7 +6,7 @@
 
 use mmu386::arch::Arch;
 
-use crate::bench::{A, At, B, Body, expect};
+use crate::bench::{A, At, B, Body, expect, seen_by_loom};
 
 /// CPU 0 loads CR3 before it starts, so that its translation goes stale in the body only.
 fn asked(at: &At<'_>) {
@@ -61,4 +61,31 @@ fn one_comes_before_and_after_each_access_otherwise() {
         format!("{first} {second} {third} {}", at.uses(0))
     }];
     always(LOW, &["AB AB AB AB", "AB AB AB B", "AB AB B B", "AB B B B"]);
+}
+
+/// loom leaves out every stray tick that would find nothing. What is left comes to all that the
+/// explorer shows.
+#[test]
+fn loom_leaves_out_no_tick_that_would_find_something() {
+    const ASKED: &[Body] = &[
+        |at| {
+            let level = at.cpu.splhi();
+            stale(at);
+            at.fence();
+            at.cpu.splx(level);
+            let first = at.uses(0);
+            at.fence();
+            let second = at.uses(0);
+            at.cpu.splhi();
+            format!("{first} {second} {}", at.uses(0))
+        },
+        |at| {
+            at.cpu.fetch_add(&at.cpu.system().flushgen, 1);
+            String::new()
+        },
+    ];
+    let begin: fn(&At<'_>) = |at| at.set_page(0, A);
+    let wanted = ["AB AB AB", "AB AB B", "AB B B"];
+    expect(false, true, begin, ASKED, &wanted);
+    assert_eq!(seen_by_loom(begin, ASKED), wanted.map(String::from).into());
 }

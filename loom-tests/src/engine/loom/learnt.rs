@@ -103,6 +103,12 @@ pub fn sound() -> bool {
     known.applied.as_ref().is_none_or(|applied| applied.len() == known.all.len())
 }
 
+/// Whether the current exploration has hidden nothing: it has met nothing that it did not believe.
+pub fn settled() -> bool {
+    let known = known();
+    known.wary || known.believed.len() == known.all.len()
+}
+
 /// Whether the current exploration is to go by this.
 pub(super) fn is(name: WordName, what: Learnt) -> bool {
     known().applied.as_ref().is_none_or(|applied| applied.contains(&(name, what)))

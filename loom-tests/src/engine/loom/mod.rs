@@ -1,5 +1,9 @@
 //! loom, as published, underneath the words of a machine.
 
+use std::sync::Arc;
+
+use super::{Mode, set_mode};
+
 mod choice;
 pub mod learnt;
 mod owned;
@@ -9,6 +13,34 @@ pub use choice::Coin;
 pub use loom::thread::{park, yield_now};
 pub(super) use owned::Watched;
 pub(super) use word::{Atom, wake, watch};
+
+/// Lets loom go through all executions of `body`, in one of its modes, on a thread of its own.
+///
+/// # Panics
+/// If the mode is one of the explorer's, or with a thread of `body`.
+pub fn explore(mode: Mode, body: impl Fn() + Send + Sync + 'static) {
+    assert!(!mode.explorer(), "{mode:?} is the explorer's");
+    let body = Arc::new(body);
+    // A thread that has no mode yet.
+    let explored = std::thread::spawn(move || {
+        set_mode(mode);
+        loop {
+            let body = body.clone();
+            let mut builder = loom::model::Builder::new();
+            builder.expect_explicit_explore = true;
+            builder.max_permutations = None;
+            builder.max_duration = None;
+            learnt::begin();
+            builder.check(move || body());
+            if learnt::settled() {
+                return;
+            }
+        }
+    });
+    if let Err(panic) = explored.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
 
 /// Ends the set-up of an execution: what follows is explored. Called by the first thread once, after
 /// it has spawned the others.
