@@ -67,7 +67,9 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
     if let Some(earlier) = earlier {
         let modes = limits.modes(&reach);
         let done = earlier.into_iter().filter(|finding| {
-            finding.is_decided(&modes)
+            let look = !limits.thorough
+                && (finding.fate == Fate::Killed || limits.looked_at.contains(&finding.id));
+            finding.is_decided(&modes, look)
                 || (!wanted.contains(&finding.id) && !finding.modes.is_empty())
         });
         for finding in done {

@@ -181,11 +181,12 @@ impl Finding {
         self
     }
 
-    /// Whether each of these modes has said something that it would say again.
-    pub fn is_decided(&self, modes: &[(String, String)]) -> bool {
+    /// Whether each of these modes has said something that it would say again: something decided or,
+    /// if it only had a `look`, anything.
+    pub fn is_decided(&self, modes: &[(String, String)], look: bool) -> bool {
         modes.iter().all(|(engine, mode)| {
             let said = self.modes.iter().find(|said| (&said.engine, &said.mode) == (engine, mode));
-            said.is_some_and(|said| !matches!(said.outcome, Outcome::NotDecided { .. }))
+            said.is_some_and(|said| look || !matches!(said.outcome, Outcome::NotDecided { .. }))
         })
     }
 

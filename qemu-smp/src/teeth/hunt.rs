@@ -61,93 +61,124 @@ pub fn hunt(
     let modes = limits.modes(reach);
     let work = |finding: &&Finding| {
         let models = models.with(CHOSEN, finding.id.to_string());
-        let mut said: Vec<InMode> = Vec::new();
-        for (engine, mode) in &modes {
-            let runs = reach
-                .iter()
-                .filter(|run| (&run.engine, &run.mode) == (engine, mode))
-                .filter(|run| run.comes_to(finding.id));
-            let mut runs: Vec<&Reach> = runs.collect();
-            let killed = said.iter().any(|mode| matches!(mode.outcome, Outcome::Killed { .. }));
-            let looks = limits.looked_at.contains(&finding.id) || killed && !limits.thorough;
-            let run = if looks { LOOK.min(limits.run) } else { limits.run };
-            // Cheapest first, by what does not depend on the clock.
-            runs.sort_by_key(|run| run.executions);
-            match in_mode(paths, &models, list, &runs, run, (engine, mode)) {
-                Some(mode) => said.push(mode),
-                None => break,
+        let mut hunts: Vec<Hunt<'_>> =
+            modes.iter().map(|mode| Hunt::new(mode, reach, finding)).collect();
+        let look = LOOK.min(limits.run);
+        // A look in every mode first: most that is noticed is noticed soon.
+        let mut complete =
+            hunts.iter_mut().all(|hunt| hunt.go(paths, &models, list, look).is_some());
+        if complete && !limits.looked_at.contains(&finding.id) && look < limits.run {
+            for n in 0..hunts.len() {
+                let killed = hunts.iter().any(Hunt::killed);
+                if killed && !limits.thorough {
+                    break;
+                }
+                if hunts[n].go(paths, &models, list, limits.run).is_none() {
+                    complete = false;
+                    break;
+                }
             }
         }
+        if !complete {
+            // What the others have said so far is no word on them.
+            hunts.retain(Hunt::killed);
+        }
         let mut finding = (*finding).clone();
-        let complete = said.len() == modes.len();
-        finding.conclude(said, complete);
+        finding.conclude(hunts.into_iter().map(Hunt::said).collect(), complete);
         finding
     };
     parallel::each(&open, limits.workers, work, |_, finding| take(finding));
 }
 
-/// Runs models until one notices: first each for a moment, as most that notice do so soon, then those
-/// that did not end. None if that was interrupted.
-fn in_mode(
-    paths: &Paths,
-    models: &Models,
-    list: &[Model],
-    runs: &[&Reach],
-    most: Duration,
-    (engine, mode): (&String, &String),
-) -> Option<InMode> {
-    let begun = Instant::now();
-    let mut said = InMode {
-        engine: engine.clone(),
-        mode: mode.clone(),
-        model: None,
-        outcome: Outcome::Holds,
-        runs: 0,
-        reaching: runs.len(),
-        seconds: 0.0,
-    };
-    let mut open = runs.to_vec();
-    let (mut stuck, mut cut) = (None, None);
-    for limit in [LOOK.min(most), most] {
-        let mut left = Vec::new();
-        cut = None;
-        for run in open {
+/// One mode's models on one mutant.
+struct Hunt<'a> {
+    said: InMode,
+    /// Those that have not ended, cheapest first.
+    open: Vec<&'a Reach>,
+    /// The first that ended without a verdict, however long it may run.
+    stuck: Option<(String, Outcome)>,
+    /// The first that was cut.
+    cut: Option<(String, Outcome)>,
+}
+
+impl<'a> Hunt<'a> {
+    fn new((engine, mode): &(String, String), reach: &'a [Reach], finding: &Finding) -> Self {
+        let runs = reach.iter().filter(|run| (&run.engine, &run.mode) == (engine, mode));
+        let mut open: Vec<&Reach> = runs.filter(|run| run.comes_to(finding.id)).collect();
+        // By what does not depend on the clock.
+        open.sort_by_key(|run| run.executions);
+        let said = InMode {
+            engine: engine.clone(),
+            mode: mode.clone(),
+            model: None,
+            outcome: Outcome::Holds,
+            runs: 0,
+            reaching: open.len(),
+            seconds: 0.0,
+        };
+        Self { said, open, stuck: None, cut: None }
+    }
+
+    fn killed(&self) -> bool {
+        matches!(self.said.outcome, Outcome::Killed { .. })
+    }
+
+    /// Runs the models that have not ended, each so long at most, until one notices. None if that was
+    /// interrupted.
+    fn go(&mut self, paths: &Paths, models: &Models, list: &[Model], most: Duration) -> Option<()> {
+        if self.killed() {
+            return Some(());
+        }
+        let begun = Instant::now();
+        let done = self.each(paths, models, list, most);
+        self.said.seconds += begun.elapsed().as_secs_f64();
+        done
+    }
+
+    fn each(
+        &mut self,
+        paths: &Paths,
+        models: &Models,
+        list: &[Model],
+        most: Duration,
+    ) -> Option<()> {
+        self.cut = None;
+        for run in std::mem::take(&mut self.open) {
             if interrupted() {
                 return None;
             }
             let model = list.iter().find(|model| model.name == run.model)?.clone();
-            let job = Job { model, variant: FIXED.to_owned(), mode: mode.clone() };
-            let row = models.run(paths, &job, limit, |_| ());
-            said.runs += 1;
-            let outcome = Outcome::of(&row);
-            let found = (run.model.clone(), outcome);
+            let mode = self.said.mode.clone();
+            let job = Job { model, variant: FIXED.to_owned(), mode };
+            let row = models.run(paths, &job, most, |_| ());
+            self.said.runs += 1;
+            let found = (run.model.clone(), Outcome::of(&row));
             match &found.1 {
                 Outcome::Holds => {}
                 Outcome::Killed { .. } => {
-                    (said.model, said.outcome) = (Some(found.0), found.1);
-                    said.seconds = begun.elapsed().as_secs_f64();
-                    return Some(said);
+                    (self.said.model, self.said.outcome) = (Some(found.0), found.1);
+                    return Some(());
                 }
                 Outcome::NotDecided { .. } if row.verdict == Verdict::Cut => {
-                    left.push(run);
-                    cut.get_or_insert(found);
+                    self.open.push(run);
+                    self.cut.get_or_insert(found);
                 }
                 Outcome::NotDecided { .. } => {
-                    stuck.get_or_insert(found);
+                    self.stuck.get_or_insert(found);
                 }
             }
         }
-        if left.is_empty() || limit == most {
-            break;
+        if interrupted() { None } else { Some(()) }
+    }
+
+    /// What came of it.
+    fn said(self) -> InMode {
+        let mut said = self.said;
+        if said.model.is_none()
+            && let Some((model, outcome)) = self.stuck.or(self.cut)
+        {
+            (said.model, said.outcome) = (Some(model), outcome);
         }
-        open = left;
+        said
     }
-    if let Some((model, outcome)) = stuck.or(cut) {
-        (said.model, said.outcome) = (Some(model), outcome);
-    }
-    if interrupted() {
-        return None;
-    }
-    said.seconds = begun.elapsed().as_secs_f64();
-    Some(said)
 }
