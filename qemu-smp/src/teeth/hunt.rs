@@ -15,6 +15,8 @@ use crate::verdict::Verdict;
 
 /// How long each model is run before any is run in full.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long each model is run on what TEETH.md calls equivalent.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// How mutants are run.
 #[derive(Debug, Clone)]
@@ -63,11 +65,12 @@ pub fn hunt(
         let models = models.with(CHOSEN, finding.id.to_string());
         let mut hunts: Vec<Hunt<'_>> =
             modes.iter().map(|mode| Hunt::new(mode, reach, finding)).collect();
-        let look = LOOK.min(limits.run);
+        let equivalent = limits.looked_at.contains(&finding.id);
+        let look = if equivalent { GLANCE } else { LOOK }.min(limits.run);
         // A look in every mode first: most that is noticed is noticed soon.
         let mut complete =
             hunts.iter_mut().all(|hunt| hunt.go(paths, &models, list, look).is_some());
-        if complete && !limits.looked_at.contains(&finding.id) && look < limits.run {
+        if complete && !equivalent && look < limits.run {
             for n in 0..hunts.len() {
                 let killed = hunts.iter().any(Hunt::killed);
                 if killed && !limits.thorough {
