@@ -48,7 +48,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: None,
             upstream: None,
             mutants: &[NO_FLUSH],
-            bounds: [Some(6), None],
+            bounds: [None, None],
             body: for_variant!(one_unmapper_spinning),
         },
         Model {
@@ -72,7 +72,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(STALE),
             upstream: Some(STALE),
             mutants: &[Mutant::Without("a4", STALE), NO_FLUSH],
-            bounds: [Some(3), Some(2)],
+            bounds: [Some(4), Some(2)],
             body: for_variant!(two_unmappers),
         },
         Model {
