@@ -56,7 +56,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(TWICE),
             upstream: Some(TWICE),
             mutants: &[Mutant::Without("a3", TWICE)],
-            bounds: [Some(5), None],
+            bounds: [None, None],
             body: for_variant!(two_unmaps_of_one_range),
         },
         Model {

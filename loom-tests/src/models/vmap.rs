@@ -104,7 +104,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(EARLY),
             upstream: Some(EARLY),
             mutants: &[Mutant::Without("a3", REUSED), Mutant::Without("a1", UNSWEPT)],
-            bounds: [Some(2), Some(1)],
+            bounds: [Some(3), Some(1)],
             body: for_variant!(map_sync_unmap),
         },
     ]
