@@ -108,6 +108,14 @@ impl Word {
         }
     }
 
+    /// A plain load by `cpu`, of a word of which [`written_by`](Self::written_by) is told who stores to it.
+    pub fn load_on(&self, cpu: usize) -> u32 {
+        match &self.0.engine {
+            Engine::Loom(atom) if atom.settled_for(cpu) => self.now(),
+            _ => self.load(),
+        }
+    }
+
     /// A plain store. Returns what the word held before, in the order of the execution, unless the
     /// store is still on its way to memory.
     pub fn store(&self, value: u32) -> Option<u32> {

@@ -82,7 +82,7 @@ impl<V: Variant> Cpu<V> {
         if let Some(overlap) = overlap {
             // vunmap gives addresses back one by one before it returns: as soon as no CPU can reach
             // the old memory, and no sooner.
-            let reached = if overlap.torn { self.machine.reaches_gone() } else { None };
+            let reached = if overlap.torn { self.machine.reaches_gone(self.id()) } else { None };
             let how = match reached {
                 Some((n, stale, _)) => format!(", and cpu {n} may use {stale}"),
                 None if overlap.torn => {
@@ -116,7 +116,7 @@ impl<V: Variant> Cpu<V> {
         self.machine.ledger().common_mut().gone(unmapping);
         // Whoever changes these entries, or flushes them, does so before or after this moment.
         self.speculate(va);
-        self.machine.expect_unreachable("vunmap");
+        self.machine.expect_unreachable(self.id(), "vunmap");
         result
     }
 
@@ -129,7 +129,7 @@ impl<V: Variant> Cpu<V> {
         explorer::step(false);
         self.machine.ledger().combined(combining, done);
         self.speculate(va);
-        self.machine.expect_unreachable("patwc");
+        self.machine.expect_unreachable(self.id(), "patwc");
     }
 
     /// A fault at `va`, as the processor reports it, whatever has happened since: the handler runs
@@ -149,8 +149,8 @@ impl<V: Variant> Cpu<V> {
 
 impl<V: Variant> super::Machine<V> {
     /// No TLB may hold what is gone.
-    fn expect_unreachable(&self, who: &str) {
-        if let Some((n, stale, property)) = self.reaches_gone() {
+    fn expect_unreachable(&self, by: usize, who: &str) {
+        if let Some((n, stale, property)) = self.reaches_gone(by) {
             let how = self.how_reached(n, stale.va);
             oracle::broken(
                 property,
@@ -161,10 +161,9 @@ impl<V: Variant> super::Machine<V> {
     }
 
     /// A CPU that has cached what it may not use, if there is one.
-    fn reaches_gone(&self) -> Option<(usize, Translation, Property)> {
+    fn reaches_gone(&self, by: usize) -> Option<(usize, Translation, Property)> {
         (0..self.config.cpus).find_map(|n| {
-            // Before or after that CPU's next flush: the explorer tries both.
-            self.flushes[n].fetch_add(0);
+            self.looked_at_by(by, n);
             if !self.cpu(n).online {
                 return None;
             }

@@ -143,7 +143,7 @@ impl<V: Variant> Arch for Cpu<V> {
         } else {
             self.walkers_come_first(word);
             self.before_access(word, Access::Load);
-            let value = word.load();
+            let value = word.load_on(self.id());
             self.note(Op::Load(word.name(), value));
             value
         };
@@ -370,7 +370,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn freepage(&self, frame: Frame) {
-        self.machine.expect_nobody_reaches(frame);
+        self.machine.expect_nobody_reaches(self.id(), frame);
         // Released before the page can be found, as newpage acquires before it looks.
         self.machine.palloc.pass();
         self.machine.memory.free(frame);

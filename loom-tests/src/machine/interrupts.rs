@@ -41,10 +41,9 @@ impl<V: Variant> Cpu<V> {
         }
         self.machine.stirs[self.id()].load();
         self.take_ipi();
-        if !self.ticked.get() && self.tick.offers() && self.stray_tick_would_stir() {
-            if self.tick.poll() > 0 {
-                self.ticked.set(self.quiet_or_not());
-            }
+        let offered = !self.ticked.get() && self.tick.offers() && self.stray_tick_would_stir();
+        if offered && self.tick.poll() > 0 {
+            self.ticked.set(self.quiet_or_not());
         }
         if !self.preempted.get() && self.preempt.poll() > 0 {
             self.preempted.set(true);

@@ -81,7 +81,7 @@ impl<V: Variant> Cpu<V> {
     pub fn taken_from_user(&self, pa: u32) {
         explorer::step(false);
         self.machine.ledger().common_mut().freed(pa);
-        self.machine.expect_no_user_reaches();
+        self.machine.expect_no_user_reaches(self.id());
     }
 
     /// A page that newpage gave is the model's, until it is given back.
@@ -215,12 +215,11 @@ impl<V: Variant> Machine<V> {
     }
 
     /// A page is about to be given back.
-    pub(super) fn expect_nobody_reaches(&self, frame: Frame) {
+    pub(super) fn expect_nobody_reaches(&self, by: usize, frame: Frame) {
         let held = self.held().contains(&frame);
         for n in 0..self.config.cpus {
             if held || self.has_walked(n, frame) {
-                // Before or after that CPU's next flush: the explorer tries both.
-                self.flushes[n].fetch_add(0);
+                self.looked_at_by(by, n);
             }
             if let Some(how) = self.walks_through(n, frame) {
                 let pa = frame.pa();
@@ -271,9 +270,9 @@ impl<V: Variant> Machine<V> {
         }
     }
 
-    fn expect_no_user_reaches(&self) {
+    fn expect_no_user_reaches(&self, by: usize) {
         for n in 0..self.config.cpus {
-            self.flushes[n].fetch_add(0);
+            self.looked_at_by(by, n);
             self.judge_user(n, "can go");
         }
         audit::after_flush(self);

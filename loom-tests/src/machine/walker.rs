@@ -205,6 +205,14 @@ impl<V: Variant> Machine<V> {
         self.walked[page.number()].load(Relaxed) & 1 << n != 0
     }
 
+    /// CPU `by` looks at what CPU `n` has cached, before or after that CPU's next flush: the engine tries
+    /// both.
+    pub(super) fn looked_at_by(&self, by: usize, n: usize) {
+        if n != by {
+            self.flushes[n].fetch_add(0);
+        }
+    }
+
     /// How CPU `n` could walk through the frame, as a page directory or as a page table of something
     /// else than the VPT, if it could.
     pub(super) fn walks_through(&self, n: usize, frame: Frame) -> Option<&'static str> {
@@ -290,6 +298,6 @@ impl<V: Variant> Cpu<V> {
         if engine::explored() {
             return word.now();
         }
-        word.load()
+        word.load_on(self.id())
     }
 }

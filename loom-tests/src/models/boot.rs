@@ -71,7 +71,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(STALE),
             upstream: Some(STALE),
             mutants: &[Mutant::Without("a7", STALE)],
-            bounds: [Some(4), None],
+            bounds: [None, None],
             body: for_variant!(coming_online),
         },
         Model {
@@ -83,7 +83,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(STALE_IDLE),
             upstream: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
-            bounds: [Some(4), Some(3)],
+            bounds: [None, Some(3)],
             body: for_variant!(going_offline),
         },
         Model {
@@ -96,7 +96,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(STALE_IDLE),
             upstream: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
-            bounds: [Some(4), Some(3)],
+            bounds: [None, Some(3)],
             body: for_variant!(offline_and_back),
         },
         Model {
@@ -109,7 +109,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(STALE_IDLE),
             upstream: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
-            bounds: [Some(4), Some(4)],
+            bounds: [None, Some(4)],
             body: for_variant!(back_after_many_requests),
         },
     ]

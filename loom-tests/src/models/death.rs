@@ -31,7 +31,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(UNSWEPT),
             upstream: Some(UNSWEPT),
             mutants: &[Mutant::Without("a1", POOLED), NO_FLUSH],
-            bounds: [Some(3), Some(2)],
+            bounds: [Some(4), Some(2)],
             body: for_variant!(death_against_unmap),
         },
         Model {
@@ -43,7 +43,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(UNFLAGGED),
             upstream: Some(UNFLAGGED),
             mutants: &[Mutant::On(Fault::Cr3KeepsTlb, GONE)],
-            bounds: [Some(3), Some(3)],
+            bounds: [None, Some(3)],
             body: for_variant!(death_against_flush),
         },
     ]

@@ -41,7 +41,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(HALF),
             upstream: Some(HALF),
             mutants: &[Mutant::Without("d2", HALF)],
-            bounds: [Some(3), Some(3)],
+            bounds: [None, Some(3)],
             body: for_variant!(count_at_any_moment),
         },
     ]

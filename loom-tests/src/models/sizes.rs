@@ -28,7 +28,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(REUSED),
             upstream: Some(REUSED),
             mutants: &[Mutant::Without("a3", REUSED), NO_FLUSH],
-            bounds: [Some(4), Some(4)],
+            bounds: [Some(6), Some(4)],
             body: for_variant!(unmap_two_pages),
         },
         Model {
@@ -41,7 +41,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(REUSED_OR_COPY),
             upstream: Some(REUSED_OR_COPY),
             mutants: &[Mutant::Without("a3", REUSED), Mutant::Without("a1", COPY), NO_FLUSH],
-            bounds: [Some(4), Some(4)],
+            bounds: [Some(6), Some(4)],
             body: for_variant!(unmap_across_sizes),
         },
         Model {
@@ -53,7 +53,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(LOST),
             upstream: Some(LOST),
             mutants: &[Mutant::Without("a1", COPY), Mutant::Without("a4", LOST), NO_FLUSH],
-            bounds: [Some(3), Some(2)],
+            bounds: [Some(4), Some(2)],
             body: for_variant!(two_unmappers_of_two_sizes),
         },
         Model {
@@ -66,7 +66,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: None,
             upstream: None,
             mutants: &[NO_FLUSH],
-            bounds: [Some(5), None],
+            bounds: [None, None],
             body: for_variant!(unmap_without_large_pages),
         },
     ]

@@ -44,7 +44,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(COPY_ELSEWHERE),
             upstream: Some(COPY_ELSEWHERE),
             mutants: &[Mutant::Without("a1", COPY_ELSEWHERE)],
-            bounds: [Some(5), None],
+            bounds: [None, None],
             body: for_variant!(large_page_switched_out),
         },
         Model {
@@ -56,7 +56,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(COPY),
             upstream: Some(COPY),
             mutants: &[Mutant::Without("a1", COPY)],
-            bounds: [Some(5), None],
+            bounds: [None, None],
             body: for_variant!(large_page_idle_directory),
         },
         Model {
@@ -68,7 +68,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(REUSED),
             upstream: Some(REUSED),
             mutants: &[Mutant::Without("a3", REUSED)],
-            bounds: [Some(4), Some(4)],
+            bounds: [None, Some(4)],
             body: for_variant!(address_reuse),
         },
         Model {
@@ -104,7 +104,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(EARLY),
             upstream: Some(EARLY),
             mutants: &[Mutant::Without("a3", REUSED), Mutant::Without("a1", UNSWEPT)],
-            bounds: [Some(2), Some(1)],
+            bounds: [Some(3), Some(1)],
             body: for_variant!(map_sync_unmap),
         },
     ]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use loom_tests::engine::Mode;
 use loom_tests::engine::explorer::outcomes;
-use loom_tests::engine::loom::explore;
+use loom_tests::engine::loom::{explore, learnt};
 use loom_tests::machine::{Config, Cpu, GEOMETRY, Machine, Marks, Script, device};
 use mmu386::arch::Arch;
 use mmu386::entry::{PTEVALID, PTEWRITE};
@@ -154,8 +154,17 @@ pub fn seen_with(
     })
 }
 
-/// All outcomes that loom shows, in mode `rmw`, with interrupts on.
+/// All outcomes that loom shows, in mode `rmw`, with interrupts on, once it goes by what it has learnt
+/// of the words.
 pub fn seen_by_loom(set_up: fn(&At<'_>), bodies: &'static [Body]) -> BTreeSet<String> {
+    explored_by_loom(set_up, bodies);
+    learnt::apply();
+    let seen = explored_by_loom(set_up, bodies);
+    assert!(learnt::sound(), "it has learnt more since");
+    seen
+}
+
+fn explored_by_loom(set_up: fn(&At<'_>), bodies: &'static [Body]) -> BTreeSet<String> {
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
     let inside = seen.clone();
     explore(Mode::Rmw, move || {

@@ -6,7 +6,7 @@
 
 use mmu386::arch::Arch;
 
-use crate::bench::{A, At, B, Body, expect, seen_by_loom};
+use crate::bench::{A, At, B, Body, C, expect, seen, seen_by_loom};
 
 /// CPU 0 loads CR3 before it starts, so that its translation goes stale in the body only.
 fn asked(at: &At<'_>) {
@@ -88,4 +88,26 @@ fn loom_leaves_out_no_tick_that_would_find_something() {
     let wanted = ["AB AB AB", "AB AB B", "AB B B"];
     expect(false, true, begin, ASKED, &wanted);
     assert_eq!(seen_by_loom(begin, ASKED), wanted.map(String::from).into());
+}
+
+/// A word that only its CPU stores to costs that CPU no step to load, and others see each store of it.
+#[test]
+fn loom_sees_all_of_words_with_one_writer() {
+    const EACH_ITS_OWN: &[Body] = &[
+        |at| {
+            at.set_page(0, A);
+            let others = at.page(1);
+            at.set_page(0, B);
+            format!("{}{others}{} ", at.page(0), at.page(1))
+        },
+        |at| {
+            let before = at.page(0);
+            at.set_page(1, C);
+            format!("{before}{}{}", at.page(0), at.page(1))
+        },
+    ];
+    let nothing: fn(&At<'_>) = |_| {};
+    let by_explorer = seen(false, true, nothing, EACH_ITS_OWN);
+    assert!(by_explorer.len() > 5, "{by_explorer:?}");
+    assert_eq!(seen_by_loom(nothing, EACH_ITS_OWN), by_explorer);
 }

@@ -114,6 +114,15 @@ pub(super) fn is(name: WordName, what: Learnt) -> bool {
     known().applied.as_ref().is_none_or(|applied| applied.contains(&(name, what)))
 }
 
+/// Whether the current exploration is to go by nobody else storing to the word than this CPU, if that.
+pub(super) fn written_by_it_alone(name: WordName, cpu: usize) -> bool {
+    let known = known();
+    let others = (0..MOST_CPUS).filter(|n| usize::from(*n) != cpu);
+    known.applied.as_ref().is_some_and(|applied| {
+        others.map(Learnt::WrittenBy).all(|fact| !applied.contains(&(name, fact)))
+    })
+}
+
 /// Whether some other CPU than this one writes the word.
 pub(super) fn written_by_others(name: WordName, cpu: usize) -> bool {
     let others = (0..MOST_CPUS).filter(|n| usize::from(*n) != cpu);

@@ -118,6 +118,15 @@ impl Atom {
         old
     }
 
+    /// Whether a load by this CPU is the same whenever it comes, as far as is known: nobody else stores to
+    /// the word. In RMW mode such a load needs no step.
+    pub(in crate::engine) fn settled_for(&self, cpu: usize) -> bool {
+        matches!(self.cell, Cell::Shared(_))
+            && mode() == Mode::Rmw
+            && learnt::explored()
+            && learnt::written_by_it_alone(self.name, cpu)
+    }
+
     /// Whether a CPU's own store to the word may give its next interrupt something to do.
     pub(in crate::engine) fn stirs_itself(&self) -> bool {
         learnt::stirs_itself(self.name)
