@@ -13,6 +13,10 @@
 //! need not be tried again while that is unchanged; and with words that a CPU can store to without
 //! giving its own next interrupt something to do. A wrong belief of this kind hides executions and
 //! invents none, so the first explorations, too, go by what the ones before have shown.
+//!
+//! Who writes a word also tells which loads find the same whenever they come: those by the only CPU
+//! that does. In RMW mode they take no step of the interleaving. Such a load orders nothing, so a wrong
+//! belief could invent a race: this is gone by as the constants are.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
