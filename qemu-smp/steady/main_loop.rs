@@ -17,7 +17,7 @@ use std::ffi::{c_int, c_uint, c_ulong, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64};
 
 use crate::c::{
     Broadcast, Eventfd, POLLIN, Pollfd, Ppoll, Real, Timespec, Unlock, Wait, Write, eventfd_read,
@@ -33,6 +33,8 @@ static UNLOCK: Real = Real::new(c"pthread_mutex_unlock");
 
 /// Whether the thread that executes the CPUs sleeps, or is not there yet.
 static IDLE: AtomicBool = AtomicBool::new(true);
+/// Its number; no thread has this one before it first sleeps.
+static SLEEPER: AtomicI32 = AtomicI32::new(0);
 /// What it sleeps on.
 static BED: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
 /// QEMU's lock.
@@ -95,6 +97,13 @@ fn is_main() -> bool {
     unsafe { getpid() == gettid() }
 }
 
+/// It is the thread that executes the CPUs. Others put down QEMU's lock as well (QEMU's RCU does, when CPUs
+/// are made): a turn that two threads wait for ends for one of them only.
+fn is_sleeper() -> bool {
+    // SAFETY: it has no conditions.
+    SLEEPER.load(SeqCst) == unsafe { gettid() }
+}
+
 fn is_notifier(fd: c_int) -> bool {
     usize::try_from(fd)
         .is_ok_and(|fd| fd < MOST && NOTIFIERS[fd / 64].load(SeqCst) & 1 << (fd % 64) != 0)
@@ -135,7 +144,7 @@ pub unsafe extern "C" fn write(fd: c_int, bytes: *const c_void, count: usize) ->
     unsafe { WRITE.get::<Write>()(fd, bytes, count) }
 }
 
-/// Gives the main loop its turn if it was woken.
+/// Gives the main loop its turn if it was woken and the thread that executes the CPUs puts down QEMU's lock.
 ///
 /// # Safety
 /// As for C's.
@@ -144,7 +153,7 @@ pub unsafe extern "C" fn write(fd: c_int, bytes: *const c_void, count: usize) ->
 pub unsafe extern "C" fn pthread_mutex_unlock(mutex: *mut c_void) -> c_int {
     // SAFETY: the type is C's, and the caller vouches for the rest.
     let result = unsafe { UNLOCK.get::<Unlock>()(mutex) };
-    if mutex == LOCK.load(SeqCst) && WOKEN.load(SeqCst) && !is_main() {
+    if mutex == LOCK.load(SeqCst) && WOKEN.load(SeqCst) && is_sleeper() {
         WOKEN.store(false, SeqCst);
         LENT.store(true, SeqCst);
         if ASKS.load(SeqCst) && LENT.swap(false, SeqCst) {
@@ -170,6 +179,8 @@ pub unsafe extern "C" fn pthread_cond_wait(condition: *mut c_void, mutex: *mut c
         ASKS.store(true, SeqCst);
         give_back();
     } else {
+        // SAFETY: it has no conditions.
+        SLEEPER.store(unsafe { gettid() }, SeqCst);
         LOCK.store(mutex, SeqCst);
         BED.store(condition, SeqCst);
         IDLE.store(true, SeqCst);
