@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Finished, World, finish};
+use mmu386_wire::soak::Counters;
 
 fn boot(kind: &str, more: &[&str]) -> Finished {
     let world = World::new();
@@ -31,6 +32,25 @@ fn what_has_run_is_in_the_report_for_programs() {
 fn a_panic_is_reported_with_registers_and_backtrace() {
     boot("panic", &[])
         .refused(1, &["panic on CPU 1: out of luck", "eip 0xf010", "cr3 0x00000003", "by 0xf010"]);
+}
+
+#[test]
+fn a_panic_in_the_middle_of_a_soak_fails_it_and_loses_no_counter() {
+    let world = World::new();
+    let counted: serde_json::Map<_, _> =
+        Counters::NAMES.iter().map(|name| ((*name).to_owned(), 7.into())).collect();
+    let soak = serde_json::json!({ "event": "soak", "ms": 1500, "counters": counted });
+    let mut smp = world.smp(&["soak", "--no-build", "--no-install", "--no-control", "--json"]);
+    smp.args(["--smp", "2", "--minutes", "1"]);
+    smp.env("FAKE_QEMU", "panic").env("FAKE_SOAK", soak.to_string());
+    let finished = finish(smp);
+    assert_eq!(finished.status, Some(1), "{finished:?}");
+    let told: serde_json::Value = serde_json::from_str(&finished.out).unwrap();
+    assert_eq!(told["verdict"], "fail", "{told:#}");
+    let reasons = told["reasons"].to_string();
+    assert!(reasons.contains("panic: CPU 1: out of luck"), "{reasons}");
+    assert_eq!(told["counters"]["shootdowns"], 7, "{told:#}");
+    assert_eq!(told["boot"]["said"]["panic"]["cpu"], 1, "{told:#}");
 }
 
 #[test]

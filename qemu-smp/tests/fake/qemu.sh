@@ -23,6 +23,7 @@ say "{\"event\":\"boot\",\"variant\":\"$variant\",\"cpus\":$cpus}"
 [ "$FAKE_QEMU" = killed ] && kill -9 $$
 [ "$FAKE_QEMU" = reset ] && exit 0
 [ "$FAKE_QEMU" = broken ] && { echo "qemu: no such device" >&2; exit 1; }
+[ -n "${FAKE_SOAK:-}" ] && say "$FAKE_SOAK"
 if [ "$FAKE_QEMU" = panic ]; then
   say '{"event":"panic","cpu":1,"message":"out of luck","regs":[4027580416,1,2,3],"backtrace":[4027580420,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}'
   exit 37
