@@ -110,6 +110,50 @@ fn load_buffering_is_never_explored() {
     assert!(!seen.contains(&(1, 1)));
 }
 
+/// A store to two atomics, of which a thread each loads one; the one who loads the first tells the other
+/// what it has seen. All that the other can have been told and have seen.
+fn two_copies(one_step: bool) -> BTreeSet<(u32, u32)> {
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let inside = seen.clone();
+    let mut builder = loom::model::Builder::new();
+    builder.expect_explicit_explore = true;
+    builder.check(move || {
+        let copies: std::sync::Arc<[AtomicU32; 2]> = std::sync::Arc::default();
+        let told = std::sync::Arc::new(AtomicU32::new(0));
+        let (first, second) = (copies.clone(), copies.clone());
+        let (tells, seen) = (told.clone(), inside.clone());
+        thread::spawn(move || {
+            let value = first[0].fetch_add(0, AcqRel);
+            tells.swap(1 + value, AcqRel);
+        });
+        thread::spawn(move || {
+            let told = told.fetch_add(0, AcqRel);
+            seen.lock().unwrap().insert((told, second[1].fetch_add(0, AcqRel)));
+        });
+        thread::spawn(move || {
+            copies[0].swap(1, AcqRel);
+            if one_step {
+                loom::stop_exploring();
+            }
+            copies[1].swap(1, AcqRel);
+            if one_step {
+                loom::explore();
+            }
+        });
+        loom::explore();
+    });
+    std::mem::take(&mut *seen.lock().unwrap())
+}
+
+/// What RMW mode's copies rest on: nobody comes between the two if the second is not explored, and what
+/// conflicts with the second alone is tried before the first.
+#[test]
+fn a_store_to_two_copies_is_one_step() {
+    let all = BTreeSet::from([(0, 0), (0, 1), (1, 0), (1, 1), (2, 1)]);
+    assert_eq!(two_copies(true), all);
+    assert!(two_copies(false).contains(&(2, 0)), "in two steps it is seen half done");
+}
+
 /// The coin of [`loom_tests::engine::Choice`]: polled n times it yields n + 1 outcomes.
 #[test]
 fn a_coin_polled_four_times_has_five_outcomes() {

@@ -53,7 +53,7 @@ impl Bench {
     fn run(&self, thread: usize, ops: &[Op]) {
         for &op in ops {
             let read = match op {
-                Op::Load(n) => Some(self.words[n].load()),
+                Op::Load(n) => Some(self.words[n].load(thread)),
                 Op::Swap(n, value) => Some(self.words[n].swap(value)),
                 Op::Add(n, value) => Some(self.words[n].fetch_add(value)),
                 Op::Store(n, value) => {
@@ -131,7 +131,9 @@ pub fn explored(tso: bool, reduce: bool, program: &Program) -> BTreeSet<Outcome>
 pub fn loomed(mode: Mode, program: &Program) -> BTreeSet<Outcome> {
     let found = Arc::new(Mutex::new(BTreeSet::new()));
     let (inside, program) = (found.clone(), program.clone());
-    super::loom::explore(mode, move || {
+    let earlier = found.clone();
+    let begins = move || earlier.lock().expect("no panic while it is held").clear();
+    super::loom::explore(mode, begins, move || {
         let bench = Rc::new(Bench::new(&program));
         for (thread, ops) in program.iter().cloned().enumerate() {
             let (bench, found) = (bench.clone(), inside.clone());

@@ -100,10 +100,10 @@ impl Word {
         }
     }
 
-    /// A plain load.
-    pub fn load(&self) -> u32 {
+    /// A plain load by `cpu`.
+    pub fn load(&self, cpu: usize) -> u32 {
         match &self.0.engine {
-            Engine::Loom(atom) => atom.load(|| self.now()),
+            Engine::Loom(atom) => atom.load(cpu, || self.now()),
             Engine::Explorer(state) => explorer::load(self, state),
         }
     }
@@ -112,7 +112,7 @@ impl Word {
     pub fn load_on(&self, cpu: usize) -> u32 {
         match &self.0.engine {
             Engine::Loom(atom) if atom.settled_for(cpu) => self.now(),
-            _ => self.load(),
+            _ => self.load(cpu),
         }
     }
 

@@ -175,7 +175,7 @@ impl<V: Variant> Arch for Cpu<V> {
         self.walkers_come_first(word);
         self.before_access(word, if faulty { Access::Load } else { Access::Locked });
         if faulty {
-            let old = word.load();
+            let old = word.load(self.id());
             self.stored(word, word.store(value));
             return old;
         }

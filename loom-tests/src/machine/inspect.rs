@@ -267,7 +267,7 @@ impl<V: Variant> Cpu<V> {
     pub fn prepare(&self, n: usize) {
         let memory = &self.machine.memory;
         let copy = |from: &Word, to: &Word, value: u32| {
-            from.load();
+            from.load(self.id());
             to.store(value);
         };
         for index in 0..GEOMETRY.entries() {

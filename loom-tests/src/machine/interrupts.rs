@@ -39,7 +39,7 @@ impl<V: Variant> Cpu<V> {
         if engine::explored() {
             return self.explored_point();
         }
-        self.machine.stirs[self.id()].load();
+        self.machine.stirs[self.id()].load(self.id());
         self.take_ipi();
         let offered = !self.ticked.get() && self.tick.offers() && self.stray_tick_would_stir();
         if offered && self.tick.poll() > 0 {
@@ -147,7 +147,7 @@ impl<V: Variant> Cpu<V> {
         let machine = &self.machine;
         let mut quiet: Vec<Vec<(Word, u32)>> = vec![Vec::new(); machine.config.cpus];
         loop {
-            let busy = machine.unfinished();
+            let busy = machine.unfinished(self.id());
             if busy == 0 {
                 return;
             }

@@ -349,10 +349,10 @@ impl<V: Variant> Machine<V> {
 
     /// Scripts that have not ended. Under loom a look costs no step as long as there are any: who waits
     /// for the end is woken by it, and what it does until then conflicts over other words.
-    fn unfinished(&self) -> u32 {
+    fn unfinished(&self, by: usize) -> u32 {
         match self.busy.now() {
-            0 => self.busy.load(),
-            _ if engine::explored() => self.busy.load(),
+            0 => self.busy.load(by),
+            _ if engine::explored() => self.busy.load(by),
             busy => busy,
         }
     }

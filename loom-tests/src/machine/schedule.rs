@@ -17,7 +17,7 @@ impl<V: Variant> Cpu<V> {
             return self.doze();
         }
         while self.wakes.poll() == 0 {
-            let busy = self.machine.unfinished();
+            let busy = self.machine.unfinished(self.id());
             if busy <= 1 {
                 return;
             }

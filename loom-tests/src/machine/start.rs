@@ -9,7 +9,6 @@ use mmu386::variant::Variant;
 
 use super::cpu::Handler;
 use super::{Booted, Cpu, Machine};
-use crate::engine::loom::learnt;
 use crate::engine::{self, Choice, explorer, loom, spawn};
 use crate::oracle::audit;
 
@@ -149,7 +148,6 @@ impl<V: Variant> Booted<V> {
         machine.present.store(scripts.len(), Relaxed);
         machine.running.store(true, Relaxed);
         machine.log.clear();
-        learnt::explored_from_here();
         let mut choices: Vec<Choice> = Vec::new();
         for (script, cpu) in scripts.into_iter().zip(threads) {
             cpu.handler.replace(script.handler);
@@ -214,7 +212,7 @@ fn follow<V: Variant>(cpu: &Cpu<V>, body: Option<Body<V>>) {
     }
     machine.cpu(cpu.id()).lo = true;
     loop {
-        let busy = machine.unfinished();
+        let busy = machine.unfinished(cpu.id());
         if busy == 0 {
             return;
         }

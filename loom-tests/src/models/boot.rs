@@ -178,7 +178,7 @@ fn boot_processors<V: Variant>(lacks: &'static [Feature]) {
             cpu.touch(va);
         }),
         Script::new(1, move |cpu| {
-            while seen.load() == 0 {
+            while seen.load(1) == 0 {
                 cpu.relax(&[(&seen, 0)]);
             }
             mmuinit(cpu, IDLE_STACK);

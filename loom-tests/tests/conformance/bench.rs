@@ -167,7 +167,9 @@ pub fn seen_by_loom(set_up: fn(&At<'_>), bodies: &'static [Body]) -> BTreeSet<St
 fn explored_by_loom(set_up: fn(&At<'_>), bodies: &'static [Body]) -> BTreeSet<String> {
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
     let inside = seen.clone();
-    explore(Mode::Rmw, move || {
+    let earlier = seen.clone();
+    let begins = move || earlier.lock().expect("no panic while it is held").clear();
+    explore(Mode::Rmw, begins, move || {
         let seen = inside.clone();
         start(Marks::Never, true, set_up, bodies, move |outcome| {
             seen.lock().expect("no panic while it is held").insert(outcome);

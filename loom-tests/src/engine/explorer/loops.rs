@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn who_polls_for_ever_is_in_a_livelock_and_who_need_not_is_not() {
         let locks = |word: &Word| while word.swap(1) != 0 {};
-        let looks = |word: &Word| while word.load() != 0 {};
+        let looks = |word: &Word| while word.load(0) != 0 {};
         for polls in [locks as fn(&Word), looks] {
             assert_eq!(polled(polls, true), Found::Everything);
             assert!(matches!(polled(polls, false), Found::Livelock(_)));
@@ -271,7 +271,7 @@ mod tests {
     fn a_loop_that_counts_ends() {
         let counts = |word: &Word| {
             for _ in 0..20 {
-                word.load();
+                word.load(0);
             }
         };
         assert_eq!(polled(counts, false), Found::Everything);

@@ -17,9 +17,11 @@
 //! Who writes a word also tells which loads find the same whenever they come: those by the only CPU
 //! that does. In RMW mode they take no step of the interleaving. Such a load orders nothing, so a wrong
 //! belief could invent a race: this is gone by as the constants are.
+//!
+//! Who loads a word, on the other hand, only tells how few steps conflict: no belief of it is wrong.
 
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use mmu386::arch::WordName;
@@ -35,6 +37,8 @@ pub(in crate::engine) enum Learnt {
     WrittenBy(u8),
     /// In some execution a CPU's own store to it gives its next interrupt something to do.
     StirsItself,
+    /// In some execution this CPU loads it.
+    LoadedBy(u8),
 }
 
 impl Learnt {
@@ -45,6 +49,7 @@ impl Learnt {
             Self::Locked => 2,
             Self::StirsItself => 4,
             Self::WrittenBy(cpu) => 8 << cpu,
+            Self::LoadedBy(cpu) => 8 << (MOST_CPUS + cpu),
         }
     }
 }
@@ -68,7 +73,16 @@ impl Known {
 }
 
 static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
-static EXPLORED: AtomicBool = AtomicBool::new(false);
+
+/// Who loads which words, a bit for each CPU.
+type Readers = HashMap<WordName, u32>;
+
+// The executions of an exploration share one thread of the host.
+thread_local! {
+    static EXPLORED: Cell<bool> = const { Cell::new(false) };
+    /// What the current exploration goes by, and what is known.
+    static READERS: RefCell<(Readers, Readers)> = RefCell::default();
+}
 
 fn known() -> MutexGuard<'static, Known> {
     KNOWN.lock().expect("no panic while it is held")
@@ -76,18 +90,19 @@ fn known() -> MutexGuard<'static, Known> {
 
 /// Set-up begins: its stores come before all that is explored.
 pub fn set_up_from_here() {
-    EXPLORED.store(false, Relaxed);
+    EXPLORED.set(false);
 }
 
 /// Set-up is over.
-pub fn explored_from_here() {
-    EXPLORED.store(true, Relaxed);
+pub(super) fn explored_from_here() {
+    EXPLORED.set(true);
 }
 
 /// An exploration begins.
 pub fn begin() {
     let mut known = known();
     known.believed = known.all.clone();
+    READERS.with_borrow_mut(|(applied, known)| applied.clone_from(known));
 }
 
 /// The next exploration goes by all that is known now.
@@ -107,10 +122,12 @@ pub fn sound() -> bool {
     known.applied.as_ref().is_none_or(|applied| applied.len() == known.all.len())
 }
 
-/// Whether the current exploration has hidden nothing: it has met nothing that it did not believe.
+/// Whether another exploration would go by nothing that this one has not: this one has met nothing that it
+/// did not believe.
 pub fn settled() -> bool {
     let known = known();
-    known.wary || known.believed.len() == known.all.len()
+    let read = READERS.with_borrow(|(applied, known)| applied == known);
+    known.wary || known.believed.len() == known.all.len() && read
 }
 
 /// Whether the current exploration is to go by this.
@@ -144,10 +161,19 @@ const MOST_CPUS: u8 = 4;
 
 /// Whether set-up is over: only then is something learnt.
 pub(super) fn explored() -> bool {
-    EXPLORED.load(Relaxed)
+    EXPLORED.get()
+}
+
+/// CPUs that load the word, a bit each, as far as the current exploration knows.
+pub(super) fn readers(name: WordName) -> u32 {
+    READERS.with_borrow(|(applied, _)| applied.get(&name).copied().unwrap_or_default())
 }
 
 /// Makes this known of the word.
 pub(super) fn note(name: WordName, what: Learnt) {
-    known().all.insert((name, what));
+    if let Learnt::LoadedBy(cpu) = what {
+        READERS.with_borrow_mut(|(_, known)| *known.entry(name).or_default() |= 1 << cpu);
+    } else {
+        known().all.insert((name, what));
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Mode, set_mode};
 
 mod choice;
+mod copies;
 pub mod learnt;
 mod owned;
 mod word;
@@ -14,11 +15,16 @@ pub use loom::thread::{park, yield_now};
 pub(super) use owned::Watched;
 pub(super) use word::{Atom, wake, watch};
 
-/// Lets loom go through all executions of `body`, in one of its modes, on a thread of its own.
+/// Lets loom go through all executions of `body`, in one of its modes, on a thread of its own, until it
+/// goes by all that it has learnt of them. Each time it begins, `begins` is called.
 ///
 /// # Panics
 /// If the mode is one of the explorer's, or with a thread of `body`.
-pub fn explore(mode: Mode, body: impl Fn() + Send + Sync + 'static) {
+pub fn explore(
+    mode: Mode,
+    begins: impl Fn() + Send + 'static,
+    body: impl Fn() + Send + Sync + 'static,
+) {
     assert!(!mode.explorer(), "{mode:?} is the explorer's");
     let body = Arc::new(body);
     // A thread that has no mode yet.
@@ -31,7 +37,11 @@ pub fn explore(mode: Mode, body: impl Fn() + Send + Sync + 'static) {
             builder.max_permutations = None;
             builder.max_duration = None;
             learnt::begin();
-            builder.check(move || body());
+            begins();
+            builder.check(move || {
+                learnt::set_up_from_here();
+                body();
+            });
             if learnt::settled() {
                 return;
             }
@@ -45,5 +55,6 @@ pub fn explore(mode: Mode, body: impl Fn() + Send + Sync + 'static) {
 /// Ends the set-up of an execution: what follows is explored. Called by the first thread once, after
 /// it has spawned the others.
 pub fn explore_from_here() {
+    learnt::explored_from_here();
     loom::explore();
 }

@@ -9,11 +9,12 @@ use loom::thread::{Thread, current};
 use mmu386::arch::WordName;
 
 use super::Watched;
+use super::copies::Copies;
 use super::learnt::{self, Learnt};
 use crate::engine::{Mode, Sharing, fence, mode};
 
 enum Cell {
-    Shared(AtomicU32),
+    Shared(Copies),
     Owned(Watched),
 }
 
@@ -32,26 +33,28 @@ pub(in crate::engine) struct Atom {
 
 impl Atom {
     pub(in crate::engine) fn new(name: WordName, value: u32, sharing: Sharing) -> Self {
+        let constant = !learnt::is(name, Learnt::Written);
         let cell = match sharing {
-            Sharing::Shared | Sharing::Hint => Cell::Shared(AtomicU32::new(value)),
             Sharing::Owned => Cell::Owned(Watched::default()),
+            _ if mode() == Mode::Rmw && !constant => Cell::Shared(Copies::new(name, value)),
+            _ => Cell::Shared(Copies::single(value)),
         };
         Self {
             name,
             cell,
-            constant: !learnt::is(name, Learnt::Written),
+            constant,
             locked: learnt::is(name, Learnt::Locked),
             noted: Bits::new(0),
             waiters: Mutex::new(Vec::new()),
         }
     }
 
-    /// A plain load of a word that holds `now`, asked for when the load has had its turn.
+    /// A plain load by `cpu` of a word that holds `now`, asked for when the load has had its turn.
     ///
     /// # Panics
     /// If loom returns an old value in RMW mode, which promises the latest.
-    pub(in crate::engine) fn load(&self, now: impl Fn() -> u32) -> u32 {
-        let value = self.read(&now);
+    pub(in crate::engine) fn load(&self, cpu: usize, now: impl Fn() -> u32) -> u32 {
+        let value = self.read(cpu, &now);
         let now = now();
         if mode() == Mode::Rmw && value != now && learnt::sound() {
             panic!("RMW mode read {value:#x} from {:?}, which holds {now:#x}", self.name);
@@ -59,12 +62,13 @@ impl Atom {
         value
     }
 
-    fn read(&self, now: impl Fn() -> u32) -> u32 {
+    fn read(&self, cpu: usize, now: impl Fn() -> u32) -> u32 {
         match &self.cell {
-            Cell::Shared(atom) if mode() == Mode::Rmw && !self.constant => {
-                atom.fetch_add(0, AcqRel)
+            Cell::Shared(copies) if mode() == Mode::Rmw && !self.constant => {
+                self.note(Learnt::LoadedBy(cpu as u8));
+                copies.load(cpu)
             }
-            Cell::Shared(atom) => atom.load(Acquire),
+            Cell::Shared(copies) => copies.first().load(Acquire),
             Cell::Owned(watched) => {
                 watched.read();
                 now()
@@ -75,15 +79,15 @@ impl Atom {
     /// A plain store.
     pub(in crate::engine) fn store(&self, value: u32) {
         match (&self.cell, mode()) {
-            (Cell::Shared(atom), Mode::Rmw) => {
-                atom.swap(value, AcqRel);
+            (Cell::Shared(copies), Mode::Rmw) => {
+                copies.update(|atom| atom.swap(value, AcqRel));
             }
             // loom lets a store land within a read-modify-write (#254), as if a lock could be released
             // in the midst of being taken. Stored by an exchange, it cannot.
-            (Cell::Shared(atom), _) if self.locked => {
-                atom.swap(value, Release);
+            (Cell::Shared(copies), _) if self.locked => {
+                copies.first().swap(value, Release);
             }
-            (Cell::Shared(atom), _) => atom.store(value, Release),
+            (Cell::Shared(copies), _) => copies.first().store(value, Release),
             (Cell::Owned(watched), _) => watched.write(),
         }
         self.note(Learnt::Written);
@@ -99,13 +103,13 @@ impl Atom {
         self.locked(now, |atom| atom.fetch_add(value, AcqRel))
     }
 
-    fn locked(&self, now: u32, op: impl FnOnce(&AtomicU32) -> u32) -> u32 {
+    fn locked(&self, now: u32, op: impl Fn(&AtomicU32) -> u32) -> u32 {
         let old = match &self.cell {
-            Cell::Shared(atom) => {
+            Cell::Shared(copies) => {
                 self.note(Learnt::Locked);
                 // A LOCKed instruction drains the store buffer and orders both ways.
                 fence();
-                let old = op(atom);
+                let old = copies.update(op);
                 fence();
                 old
             }

@@ -1,0 +1,75 @@
+//! A word's atomic, once for each CPU that loads it.
+//!
+//! In RMW mode every access is a read-modify-write, and loom tries two of one atomic in both orders, also
+//! if both are loads. So each CPU loads a copy of its own, and a store or LOCKed operation changes all
+//! copies in one step: it conflicts with every load and every other store, and loads conflict with
+//! nothing else.
+//!
+//! One step is a branch that loom explores, at the first copy, and others that it does not: it goes on
+//! with the same thread there, and where it has to turn back at one of them, it does so at the last before
+//! them that it explores, which is the first copy's. A test in `tests/loom_faults.rs` holds it to that.
+//!
+//! Who loads a word is learnt by the explorations before. A CPU of which it is not known yet loads the
+//! first copy, which is right, too: every store changes it.
+
+use loom::sync::atomic::AtomicU32;
+use loom::sync::atomic::Ordering::AcqRel;
+use mmu386::arch::WordName;
+
+use super::learnt;
+
+/// A word's atomics.
+pub(super) struct Copies {
+    first: AtomicU32,
+    more: Vec<AtomicU32>,
+    /// CPUs that have a copy of their own; the lowest has the first.
+    readers: u32,
+}
+
+impl Copies {
+    /// One atomic only.
+    pub(super) fn single(value: u32) -> Self {
+        Self { first: AtomicU32::new(value), more: Vec::new(), readers: 0 }
+    }
+
+    /// As many as the word has readers.
+    pub(super) fn new(name: WordName, value: u32) -> Self {
+        let readers = learnt::readers(name);
+        let more = (1..readers.count_ones()).map(|_| AtomicU32::new(value)).collect();
+        Self { readers, more, ..Self::single(value) }
+    }
+
+    /// The first one.
+    pub(super) fn first(&self) -> &AtomicU32 {
+        &self.first
+    }
+
+    /// A load by `cpu`.
+    pub(super) fn load(&self, cpu: usize) -> u32 {
+        let bit = 1 << cpu;
+        let before = if self.readers & bit == 0 { 0 } else { self.readers & (bit - 1) };
+        match before.count_ones() {
+            0 => &self.first,
+            n => &self.more[n as usize - 1],
+        }
+        .fetch_add(0, AcqRel)
+    }
+
+    /// A store or LOCKed operation: `op` on every copy, in one step. Returns what it did on the first.
+    pub(super) fn update(&self, op: impl Fn(&AtomicU32) -> u32) -> u32 {
+        let old = op(&self.first);
+        if self.more.is_empty() {
+            return old;
+        }
+        if learnt::explored() {
+            loom::stop_exploring();
+        }
+        for copy in &self.more {
+            op(copy);
+        }
+        if learnt::explored() {
+            loom::explore();
+        }
+        old
+    }
+}
