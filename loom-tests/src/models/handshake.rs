@@ -159,7 +159,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(OWN_FLAG),
             upstream: Some(STALE_ANYWHERE),
             mutants: &[Mutant::Without("b1", OWN_ANSWER)],
-            bounds: [Some(5), Some(4)],
+            bounds: [None, Some(4)],
             body: for_variant!(two_unmappers_interrupts_off),
         },
         Model {

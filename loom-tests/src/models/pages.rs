@@ -30,7 +30,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: None,
             upstream: None,
             mutants: &[Mutant::On(Fault::SwapNotLocked, UNORDERED)],
-            bounds: [Some(6), Some(4)],
+            bounds: [None, Some(4)],
             body: for_variant!(two_faults_on_one_page),
         },
         Model {

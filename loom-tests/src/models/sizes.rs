@@ -28,7 +28,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(REUSED),
             upstream: Some(REUSED),
             mutants: &[Mutant::Without("a3", REUSED), NO_FLUSH],
-            bounds: [Some(6), Some(4)],
+            bounds: [None, Some(4)],
             body: for_variant!(unmap_two_pages),
         },
         Model {
@@ -41,7 +41,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(REUSED_OR_COPY),
             upstream: Some(REUSED_OR_COPY),
             mutants: &[Mutant::Without("a3", REUSED), Mutant::Without("a1", COPY), NO_FLUSH],
-            bounds: [Some(6), Some(4)],
+            bounds: [None, Some(4)],
             body: for_variant!(unmap_across_sizes),
         },
         Model {
