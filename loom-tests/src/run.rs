@@ -12,7 +12,7 @@ use mmu386::function::Function;
 
 use crate::counterexample::Counterexample;
 use crate::engine::explorer::{self, Found, Limits};
-use crate::engine::loom::learnt;
+use crate::engine::loom::{learnt, steps};
 use crate::engine::{self, Mode};
 use crate::machine::{self, Fault};
 use crate::models::{self, Expected, Model};
@@ -140,6 +140,9 @@ pub fn explore(model: Model, options: Options) -> ! {
             break;
         }
     }
+    if let Some(fault) = engine::loom::steps::fault() {
+        finish(Verdict::Inconclusive, None, None, Some(fault));
+    }
     let executions = run.executions.load(Relaxed);
     if run.model.cpus > 1 && executions < fewest(run.options.mode) {
         finish(
@@ -159,6 +162,7 @@ fn check(run: &'static Run, bound: Option<usize>, body: fn()) {
         return search(run, bound, body);
     }
     learnt::begin();
+    steps::explore(bound.is_some() || run.options.mode != Mode::Rmw, run.options.reduce);
     builder(bound).check(move || {
         run.executions.fetch_add(1, Relaxed);
         body();
@@ -315,6 +319,8 @@ fn finish(
             && verdict == Verdict::Holds
             && run.options.mode != Mode::AsWritten,
         executions,
+        orders: (run.options.mode == Mode::Rmw && verdict == Verdict::Holds && bound == usize::MAX)
+            .then(steps::orders),
         states,
         seconds: run.started.elapsed().as_secs_f64(),
         verdict,

@@ -48,6 +48,9 @@ pub struct Row {
     pub exhaustive: bool,
     /// Executions explored.
     pub executions: u64,
+    /// Orders of conflicting steps among them, and what names the set of them, if the engine tells them
+    /// apart.
+    pub orders: Option<(usize, u64)>,
     /// States, if the engine tells them apart.
     pub states: Option<u64>,
     /// Wall-clock time.

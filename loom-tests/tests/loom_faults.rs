@@ -177,3 +177,46 @@ fn a_coin_polled_four_times_has_five_outcomes() {
     assert_eq!(seen.len(), 5, "{seen:?}");
     assert!(seen.iter().all(|polls| polls.is_sorted()));
 }
+
+/// Two threads each change one word, then another. Who came first, for each word.
+fn two_words(skips: bool) -> (BTreeSet<(u32, u32)>, usize) {
+    let seen = Arc::new(Mutex::new((BTreeSet::new(), 0)));
+    let inside = seen.clone();
+    let mut builder = loom::model::Builder::new();
+    builder.expect_explicit_explore = true;
+    builder.check(move || {
+        let words: std::sync::Arc<[AtomicU32; 2]> = std::sync::Arc::default();
+        let (other, seen) = (words.clone(), inside.clone());
+        thread::spawn(move || {
+            let first = words[0].swap(1, AcqRel);
+            if skips && first == 2 {
+                loom::skip_branch();
+            }
+            let second = words[1].swap(1, AcqRel);
+            let mut seen = seen.lock().unwrap();
+            seen.0.insert((first, second));
+            seen.1 += 1;
+        });
+        thread::spawn(move || {
+            other[0].swap(2, AcqRel);
+            other[1].swap(2, AcqRel);
+        });
+        loom::explore();
+    });
+    std::mem::take(&mut *seen.lock().unwrap())
+}
+
+/// What sleep sets rest on: after `skip_branch` an execution runs to its end, loom branches over nothing more in it,
+/// and over all that came before as ever.
+#[test]
+fn an_execution_that_skips_is_one() {
+    let (all, executions) = two_words(false);
+    assert_eq!(all, BTreeSet::from([(0, 0), (0, 2), (2, 0), (2, 2)]));
+    let (fewer, left) = two_words(true);
+    assert!(fewer.is_subset(&all) && left < executions, "{fewer:?}: {left} of {executions}");
+    assert!(
+        fewer.contains(&(0, 0)) && fewer.contains(&(0, 2)),
+        "what does not skip is all explored"
+    );
+    assert!(fewer.iter().any(|seen| seen.0 == 2), "what skips goes on to its end");
+}

@@ -45,16 +45,12 @@ fn trial(model: &'static str, variant: &str, mode: Mode, more: &[&str]) -> Trial
     Trial::test(title, move || run(model, deadline, &args)).with_ignored_flag(!more.is_empty())
 }
 
-/// Models of two CPUs that loom exhausts in mode `rmw` within the full set's time, and not within every
-/// day's.
-const EXHAUSTED: &[&str] = &["marked-device-entries"];
-
-/// What the full set runs with: no bound under the explorer and where loom needs none either, else one
-/// preemption more under loom, and on three CPUs not less than three where loom misses nothing.
+/// What the full set runs with: no bound under the explorer, one preemption more
+/// under loom, and on three CPUs not less than three where loom misses nothing.
 fn further(model: &Model, mode: Mode) -> Option<String> {
     let bound = model.bound(mode)?;
     let rmw = mode == Mode::Rmw;
-    if mode.explorer() || rmw && EXHAUSTED.contains(&model.name) {
+    if mode.explorer() {
         return Some("none".into());
     }
     let least = if rmw && model.cpus == 3 { 3 } else { 0 };

@@ -53,7 +53,8 @@ enum Command {
         /// Most memory for states, in MiB, in modes sc and tso.
         #[arg(long, default_value_t = 8192)]
         memory: u64,
-        /// In modes sc and tso: makes every access to a shared word a step, to check the reduction.
+        /// In modes sc and tso: makes every access to a shared word a step; in mode rmw: without sleep sets. To
+        /// check the reductions.
         #[arg(long)]
         no_reduction: bool,
         /// One row of JSON on standard output.

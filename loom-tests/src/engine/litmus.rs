@@ -75,7 +75,7 @@ impl Bench {
 
     fn outcome(&self) -> Outcome {
         let read = self.read.iter().flat_map(|read| read.borrow().clone());
-        read.chain(self.words.iter().map(Word::now)).collect()
+        read.chain(self.words.iter().map(Word::peek)).collect()
     }
 }
 

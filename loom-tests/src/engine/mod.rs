@@ -9,12 +9,15 @@
 
 mod choice;
 pub mod explorer;
+mod hidden;
 pub mod litmus;
 pub mod loom;
 mod owned;
 mod word;
 
 pub use choice::Choice;
+pub use hidden::{Hidden, hidden};
+pub use loom::How;
 pub use owned::OwnedCell;
 pub use word::{Access, Sharing, Word};
 
@@ -83,7 +86,17 @@ pub fn explored() -> bool {
 
 /// A thread of the current execution. It runs once set-up is over.
 pub fn spawn(body: impl FnOnce() + 'static) {
-    if explored() { explorer::spawn(Box::new(body)) } else { drop(::loom::thread::spawn(body)) }
+    if explored() { explorer::spawn(Box::new(body)) } else { loom::spawn(body) }
+}
+
+/// Whether several accesses can be made one step.
+pub fn joins() -> bool {
+    mode() == Mode::Rmw
+}
+
+/// Where that can be: what is accessed here is part of the step that the thread is in.
+pub fn joined<R>(accesses: impl FnOnce() -> R) -> R {
+    if joins() { loom::joined(accesses) } else { accesses() }
 }
 
 /// A full fence.

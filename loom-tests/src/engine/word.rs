@@ -8,7 +8,8 @@ use mmu386::arch::WordName;
 
 use super::explorer::{self, WordState};
 use super::loom::{self, Atom};
-use super::mode;
+use super::loom::{How, Which, touch};
+use super::{Mode, mode};
 
 /// Who may access a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,11 +72,29 @@ impl Word {
     }
 
     /// What it holds now, for walkers of other CPUs and oracles.
+    #[track_caller]
     pub fn now(&self) -> u32 {
+        self.touch(How::Look);
+        self.peek()
+    }
+
+    /// The same, where nothing depends on it.
+    pub fn peek(&self) -> u32 {
         self.0.now.load(Relaxed)
     }
 
+    #[track_caller]
+    fn touch(&self, how: How) {
+        if let Engine::Loom(atom) = &self.0.engine
+            && mode() == Mode::Rmw
+        {
+            touch(Which::Word(atom.id()), how);
+        }
+    }
+
+    #[track_caller]
     pub(super) fn set_now(&self, value: u32) -> u32 {
+        self.touch(How::Change);
         self.0.now.swap(value, Relaxed)
     }
 
@@ -103,7 +122,7 @@ impl Word {
     /// A plain load by `cpu`.
     pub fn load(&self, cpu: usize) -> u32 {
         match &self.0.engine {
-            Engine::Loom(atom) => atom.load(cpu, || self.now()),
+            Engine::Loom(atom) => atom.load(cpu, || self.peek()),
             Engine::Explorer(state) => explorer::load(self, state),
         }
     }
@@ -116,6 +135,7 @@ impl Word {
         }
     }
 
+    #[track_caller]
     /// A plain store. Returns what the word held before, in the order of the execution, unless the
     /// store is still on its way to memory.
     pub fn store(&self, value: u32) -> Option<u32> {
@@ -128,11 +148,12 @@ impl Word {
         }
     }
 
+    #[track_caller]
     /// A LOCKed exchange. Returns the old value.
     pub fn swap(&self, value: u32) -> u32 {
         match &self.0.engine {
             Engine::Loom(atom) => {
-                let old = atom.swap(self.now(), value);
+                let old = atom.swap(self.peek(), value);
                 self.became(atom, value);
                 old
             }
@@ -140,11 +161,12 @@ impl Word {
         }
     }
 
+    #[track_caller]
     /// A LOCKed add. Returns the old value.
     pub fn fetch_add(&self, value: u32) -> u32 {
         match &self.0.engine {
             Engine::Loom(atom) => {
-                let old = atom.fetch_add(self.now(), value);
+                let old = atom.fetch_add(self.peek(), value);
                 self.became(atom, old.wrapping_add(value));
                 old
             }
@@ -174,6 +196,7 @@ impl Word {
     }
 
     /// Notes the new value and wakes who waits for a change.
+    #[track_caller]
     fn became(&self, atom: &Atom, value: u32) -> u32 {
         let old = self.set_now(value);
         if value != old {
@@ -197,6 +220,7 @@ impl Word {
     }
 
     /// What the calling thread would read.
+    #[track_caller]
     pub fn seen(&self) -> u32 {
         match &self.0.engine {
             Engine::Loom(_) => self.now(),
@@ -211,6 +235,30 @@ impl Word {
             Engine::Loom(atom) => atom.contended(cpu),
             Engine::Explorer(state) => explorer::contended(state),
         }
+    }
+
+    /// Under loom: whether accesses of it are steps.
+    pub fn is_shared(&self) -> bool {
+        match &self.0.engine {
+            Engine::Loom(atom) => atom.is_shared(),
+            Engine::Explorer(_) => false,
+        }
+    }
+
+    /// Under loom: whether stray ticks of `cpu` look at it, as far as the current exploration knows.
+    pub fn is_looked_at(&self, cpu: usize) -> bool {
+        match &self.0.engine {
+            Engine::Loom(atom) => atom.lookers() & 1 << cpu != 0,
+            Engine::Explorer(_) => false,
+        }
+    }
+
+    /// Under loom: stray ticks of `cpu` look at it. Returns whether the current exploration knows.
+    pub fn ticks_look_at(&self, cpu: usize) -> bool {
+        if let Engine::Loom(_) = &self.0.engine {
+            loom::learnt::looks(self.0.name, cpu);
+        }
+        self.is_looked_at(cpu)
     }
 
     /// Under loom, which does not know: `cpu` has written the word.

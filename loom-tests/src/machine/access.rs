@@ -23,7 +23,7 @@ impl<V: Variant> Cpu<V> {
         loop {
             // Also where it is cached: whether it is depends on what others have stored.
             self.speculate(va);
-            if self.machine.cpu(self.id()).tlb.lookup(va).next().is_some() {
+            if !self.machine.cached(self.id(), va).is_empty() {
                 self.check(va);
                 explorer::observe(true);
                 return true;
@@ -41,8 +41,7 @@ impl<V: Variant> Cpu<V> {
 
     /// Every translation that the access may use must be one that it may use.
     fn check(&self, va: u32) {
-        let cached: Vec<Translation> = self.machine.cpu(self.id()).tlb.lookup(va).collect();
-        for translation in cached {
+        for translation in self.machine.cached(self.id(), va) {
             self.machine.judge(self.id(), translation, "uses its way");
         }
     }
@@ -51,8 +50,9 @@ impl<V: Variant> Cpu<V> {
     pub fn go_online(&self) {
         shootdown::online(self);
         explorer::step(false);
-        self.machine.cpu(self.id()).online = true;
-        let cached: Vec<Translation> = self.machine.cpu(self.id()).tlb.all().collect();
+        self.runs_otherwise();
+        self.machine.cpu(self.id()).online.set(true);
+        let cached = self.machine.tlb(self.id());
         for translation in cached {
             self.machine.judge(self.id(), translation, "is online and can go");
         }
@@ -64,7 +64,8 @@ impl<V: Variant> Cpu<V> {
         self.splhi();
         // Whoever judges what this CPU may use does so before or after.
         explorer::step(false);
-        self.machine.cpu(self.id()).online = false;
+        self.runs_otherwise();
+        self.machine.cpu(self.id()).online.set(false);
         shootdown::offline(self);
     }
 
@@ -86,7 +87,7 @@ impl<V: Variant> Cpu<V> {
             let how = match reached {
                 Some((n, stale, _)) => format!(", and cpu {n} may use {stale}"),
                 None if overlap.torn => {
-                    audit::after_unmap(&self.machine);
+                    audit::after_unmap(&self.machine, self.id());
                     return Ok(va);
                 }
                 None => String::new(),
@@ -114,8 +115,7 @@ impl<V: Variant> Cpu<V> {
         // Others may be told something before it returns, or after.
         explorer::step(false);
         self.machine.ledger().common_mut().gone(unmapping);
-        // Whoever changes these entries, or flushes them, does so before or after this moment.
-        self.speculate(va);
+        self.walks_meanwhile(va);
         self.machine.expect_unreachable(self.id(), "vunmap");
         result
     }
@@ -128,7 +128,7 @@ impl<V: Variant> Cpu<V> {
         assert_eq!(done, self.machine.can(Feature::Pat), "patwc needs a page attribute table");
         explorer::step(false);
         self.machine.ledger().combined(combining, done);
-        self.speculate(va);
+        self.walks_meanwhile(va);
         self.machine.expect_unreachable(self.id(), "patwc");
     }
 
@@ -157,14 +157,14 @@ impl<V: Variant> super::Machine<V> {
                 &format!("{who} has returned, and cpu {n} may use {stale} ({how})"),
             );
         }
-        audit::after_unmap(self);
+        audit::after_unmap(self, by);
     }
 
     /// A CPU that has cached what it may not use, if there is one.
     fn reaches_gone(&self, by: usize) -> Option<(usize, Translation, Property)> {
         (0..self.config.cpus).find_map(|n| {
             self.looked_at_by(by, n);
-            if !self.cpu(n).online {
+            if !self.cpu(n).online.look() {
                 return None;
             }
             self.tlb(n).into_iter().find_map(|translation| {

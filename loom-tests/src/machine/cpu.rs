@@ -15,6 +15,8 @@ use mmu386::state::{Mach, Page, Proc, System};
 use mmu386::variant::Variant;
 
 use super::frames::{PAGES, TEXT};
+use super::interrupts::Handler;
+use super::quiet::Recording;
 use super::{Fault, GEOMETRY, Machine, POOL};
 use crate::counterexample::Op;
 use crate::engine::{self, Access, Choice, OwnedCell, Sharing, Word, explorer, fence};
@@ -44,6 +46,12 @@ pub struct Cpu<V: Variant> {
     pub(super) arrived: Cell<bool>,
     /// Loads cost no step: see [`super::quiet`].
     pub(super) silent: Cell<bool>,
+    /// What the last tick has read, if it did nothing.
+    pub(super) last_tick: RefCell<Vec<(Word, u32)>>,
+    /// It has rested, and ticks have come meanwhile.
+    pub(super) woken: Cell<bool>,
+    /// Under loom: what it has last found counted in its word of [`Machine::stirs`].
+    pub(super) stirs_seen: Cell<u32>,
     /// What the last tick that wrote nothing has read: as long as that is unchanged, so is its end.
     pub(super) idle_tick: RefCell<Vec<(Word, u32)>>,
     /// The thread's process has died, and somebody else may run on the CPU.
@@ -51,16 +59,6 @@ pub struct Cpu<V: Variant> {
     /// Words that the current tick has read, and whether it has written any.
     pub(super) recording: RefCell<Option<Recording>>,
     pub(super) _variant: PhantomData<V>,
-}
-
-/// What a device's driver does when that interrupts, with interrupts off.
-pub(super) type Handler<V> = Box<dyn FnOnce(&Cpu<V>)>;
-
-/// What a clock tick has done.
-#[derive(Default)]
-pub(super) struct Recording {
-    pub(super) read: Vec<(Word, u32)>,
-    pub(super) wrote: bool,
 }
 
 impl<V: Variant> Cpu<V> {
@@ -79,6 +77,9 @@ impl<V: Variant> Cpu<V> {
             in_interrupt: Cell::new(false),
             arrived: Cell::new(false),
             silent: Cell::new(false),
+            last_tick: RefCell::default(),
+            woken: Cell::new(false),
+            stirs_seen: Cell::new(0),
             idle_tick: RefCell::new(Vec::new()),
             gone: Cell::new(false),
             recording: RefCell::new(None),
@@ -93,7 +94,7 @@ impl<V: Variant> Cpu<V> {
 
     pub(super) fn move_to(&self, cpu: usize) {
         // What a tick found on the CPU before says nothing of this one.
-        self.idle_tick.borrow_mut().clear();
+        self.forget_ticks();
         explorer::runs_on(cpu);
         self.id.set(cpu);
     }
@@ -110,17 +111,13 @@ impl<V: Variant> Cpu<V> {
     /// A store was made, which is in memory already if there is an old value.
     fn stored(&self, word: &Word, old: Option<u32>) {
         self.does_something();
-        self.may_stir(word);
+        engine::joined(|| {
+            self.may_stir(word);
+            self.may_be_walked(word);
+        });
         if let Some(old) = old {
             self.expect_known_bits(word);
             self.machine.changed(word, old);
-        }
-    }
-
-    /// The current tick does not only look.
-    pub(super) fn does_something(&self) {
-        if let Some(recording) = &mut *self.recording.borrow_mut() {
-            recording.wrote = true;
         }
     }
 }
@@ -139,7 +136,7 @@ impl<V: Variant> Arch for Cpu<V> {
 
     fn load(&self, word: &Word) -> u32 {
         let value = if self.silent.get() {
-            word.now()
+            if engine::joins() { engine::joined(|| word.load(self.id())) } else { word.now() }
         } else {
             self.walkers_come_first(word);
             self.before_access(word, Access::Load);
@@ -158,11 +155,10 @@ impl<V: Variant> Arch for Cpu<V> {
         let maps = self.maps_user(word, value);
         if maps {
             // Whoever looks at what user mode can reach here does so before or after.
-            self.machine.flushes[self.id()].fetch_add(1);
+            self.views();
             self.machine.maps_page(self.id(), word, value);
         }
-        let value = self.machine.marked(word, value);
-        let old = word.store(value);
+        let (value, old) = self.store_marked(word, value);
         self.note(Op::Store(word.name(), value));
         self.stored(word, old);
         if maps {
@@ -226,7 +222,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn up(&self) -> Option<&Proc<Self>> {
-        let up = self.machine.cpu(self.id()).up;
+        let up = self.machine.cpu(self.id()).up.look();
         up.map(|n| &self.machine.procs[n])
     }
 
@@ -265,12 +261,13 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn getcr3(&self) -> Frame {
-        self.machine.cpu(self.id()).cr3
+        self.machine.cpu(self.id()).cr3.look()
     }
 
     fn putcr3(&self, pdb: Frame) {
         self.flushes();
-        self.machine.cpu(self.id()).cr3 = pdb;
+        self.views();
+        self.machine.cpu(self.id()).cr3.set(pdb);
         self.note(Op::Cr3(pdb.pa()));
         self.expect_own_mach();
         self.flush_tlb();
@@ -341,8 +338,8 @@ impl<V: Variant> Arch for Cpu<V> {
         self.note(Op::Kick(cpu));
         // Under the explorer interrupts come whenever they would find something \[M8\].
         if !engine::explored() {
-            self.machine.cpu(cpu).ipi = true;
             self.machine.stirs[cpu].fetch_add(1);
+            self.machine.cpu(cpu).ipi.set(true);
         }
     }
 

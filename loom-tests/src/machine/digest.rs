@@ -42,7 +42,7 @@ impl<V: Variant> Host for Machine<V> {
     }
 
     fn reached_memory(&self, cpu: usize, word: &Word, old: u32) {
-        self.log.push(cpu, Op::Reached(word.name(), word.now()));
+        self.log.push(cpu, Op::Reached(word.name(), word.peek()));
         self.changed(word, old);
     }
 

@@ -8,8 +8,9 @@ use mmu386::state::DEAD;
 use mmu386::variant::Variant;
 
 use super::frames::{FRAMES, PAGES, TEXT, frame, mach_page, mach_pdb, private_table, second_table};
+use super::tlb::page_of;
 use super::{Cpu, GEOMETRY, Machine, Registers, Translation};
-use crate::engine::{Word, explorer};
+use crate::engine::{self, How, Word, explorer, hidden};
 
 /// What an auditor sees of a CPU.
 pub struct SeenCpu {
@@ -61,6 +62,15 @@ pub struct SeenPage {
     pub swept: u32,
 }
 
+/// What a word holds now, for an audit by a CPU, which is before or after each store to it; or for one when
+/// all is over.
+fn audited(word: &Word, by: Option<usize>) -> u32 {
+    match by {
+        Some(cpu) if engine::joins() && word.is_shared() => engine::joined(|| word.load(cpu)),
+        _ => word.now(),
+    }
+}
+
 impl<V: Variant> Machine<V> {
     /// Whether the processors have a feature.
     pub fn can(&self, feature: Feature) -> bool {
@@ -72,13 +82,13 @@ impl<V: Variant> Machine<V> {
         let mach = &self.machs[n];
         let cpu = self.cpu(n);
         let loaded =
-            |&process: &usize| self.procs[process].mmupdb.peek().is_none_or(|pdb| pdb == cpu.cr3);
+            |&process: &usize| self.procs[process].mmupdb.peek().is_none_or(|pdb| cpu.cr3.is(pdb));
         SeenCpu {
             pdb: mach.pdb,
-            cr3: cpu.cr3,
+            cr3: cpu.cr3.look(),
             private: private_table(n),
-            online: cpu.online,
-            runs: cpu.up.filter(loaded),
+            online: cpu.online.look(),
+            runs: cpu.up.look().filter(loaded),
             swept: mach.slotgen.peek(),
             pdbpool: mach.pdbpool.peek(),
             pdbcnt: mach.pdbcnt.peek(),
@@ -86,16 +96,16 @@ impl<V: Variant> Machine<V> {
     }
 
     /// Process `n`.
-    pub fn see_process(&self, n: usize) -> SeenProcess {
+    pub fn see_process(&self, n: usize, by: Option<usize>) -> SeenProcess {
         let proc = &self.procs[n];
         SeenProcess {
-            alive: proc.state.now() != DEAD,
+            alive: audited(&proc.state, by) != DEAD,
             pdb: proc.mmupdb.peek(),
             mmuused: proc.mmuused.peek(),
             mmufree: proc.mmufree.peek(),
             kmaptable: proc.kmaptable.peek(),
             nkmap: proc.nkmap.peek(),
-            newtlb: proc.newtlb.now() != 0,
+            newtlb: audited(&proc.newtlb, by) != 0,
         }
     }
 
@@ -112,17 +122,24 @@ impl<V: Variant> Machine<V> {
 
     /// What CPU `n` may have cached.
     pub fn tlb(&self, n: usize) -> Vec<Translation> {
+        hidden("TLB", n, "all", How::Look);
         self.cpu(n).tlb.all().collect()
     }
 
+    /// What CPU `n` may have cached of a page.
+    pub(super) fn cached(&self, n: usize, va: u32) -> Vec<Translation> {
+        hidden("TLB", n, page_of(va), How::Look);
+        self.cpu(n).tlb.lookup(va).collect()
+    }
+
     /// An entry's value now, if the frame has contents.
-    pub fn look(&self, frame: Frame, index: usize) -> Option<u32> {
-        self.memory.look(frame, index).map(Word::now)
+    pub fn look(&self, frame: Frame, index: usize, by: Option<usize>) -> Option<u32> {
+        self.memory.look(frame, index).map(|word| audited(word, by))
     }
 
     /// Generation of large VMAP entries that were removed.
-    pub fn generation(&self) -> u32 {
-        self.system.slotgen.now()
+    pub fn generation(&self, by: Option<usize>) -> u32 {
+        audited(&self.system.slotgen, by)
     }
 
     /// Number of CPUs.
@@ -196,7 +213,7 @@ impl<V: Variant> Cpu<V> {
     /// interrupt comes. Under the explorer, which is told what came of it.
     pub fn could_use(&self, va: u32) -> Vec<Translation> {
         explorer::step(false);
-        let cached: Vec<Translation> = self.machine.cpu(self.id()).tlb.lookup(va).collect();
+        let cached = self.machine.cached(self.id(), va);
         explorer::observe(&cached);
         cached
     }
@@ -236,8 +253,11 @@ impl<V: Variant> Cpu<V> {
     pub fn writes_text(&self) -> Option<Translation> {
         let n = self.id();
         TEXT.map(|number| GEOMETRY.kzero_base() + number as u32 * BY2PG).find_map(|va| {
-            let cached: Vec<Translation> = self.machine.cpu(n).tlb.lookup(va).collect();
-            cached.into_iter().chain(self.machine.walk_now(n, va)).find(|t| t.write)
+            self.machine
+                .cached(n, va)
+                .into_iter()
+                .chain(self.machine.walk_now(n, va))
+                .find(|t| t.write)
         })
     }
 

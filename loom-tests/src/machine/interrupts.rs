@@ -6,12 +6,15 @@ use mmu386::lock;
 use mmu386::shootdown;
 use mmu386::variant::Variant;
 
-use super::cpu::Recording;
+use super::quiet::Recording;
 use super::{Cpu, Fault, Wait};
 use crate::counterexample::Op;
 use crate::engine::explorer::{self, Rested};
 use crate::engine::loom::{park, yield_now};
 use crate::engine::{self, Access, Word};
+
+/// What a device's driver does when that interrupts, with interrupts off.
+pub(super) type Handler<V> = Box<dyn FnOnce(&Cpu<V>)>;
 
 impl<V: Variant> Cpu<V> {
     /// The point before an access, unless the access's address was translated just now. It is this
@@ -39,7 +42,10 @@ impl<V: Variant> Cpu<V> {
         if engine::explored() {
             return self.explored_point();
         }
-        self.machine.stirs[self.id()].load(self.id());
+        self.look_for_stirs();
+        if self.take_tick_of_rest() {
+            self.look_for_stirs();
+        }
         self.take_ipi();
         let offered = !self.ticked.get() && self.tick.offers() && self.stray_tick_would_stir();
         if offered && self.tick.poll() > 0 {
@@ -80,6 +86,11 @@ impl<V: Variant> Cpu<V> {
         false
     }
 
+    /// Under loom: a step that all that may give an interrupt something to do conflicts with.
+    fn look_for_stirs(&self) {
+        self.stirs_seen.set(self.machine.stirs[self.id()].load(self.id()));
+    }
+
     fn device_may_interrupt(&self) -> bool {
         self.handler.borrow().is_some()
     }
@@ -98,8 +109,9 @@ impl<V: Variant> Cpu<V> {
 
     /// Takes the pending IPI, if there is one.
     fn take_ipi(&self) -> bool {
-        let pending = std::mem::take(&mut self.machine.cpu(self.id()).ipi);
+        let pending = self.machine.cpu(self.id()).ipi.look();
         if pending {
+            self.machine.cpu(self.id()).ipi.set(false);
             let took = self.take(Op::Ipi);
             self.settle(took);
         }
@@ -147,7 +159,7 @@ impl<V: Variant> Cpu<V> {
         let machine = &self.machine;
         let mut quiet: Vec<Vec<(Word, u32)>> = vec![Vec::new(); machine.config.cpus];
         loop {
-            let busy = machine.unfinished(self.id());
+            let busy = self.look_round(&quiet);
             if busy == 0 {
                 return;
             }
@@ -155,18 +167,21 @@ impl<V: Variant> Cpu<V> {
             let mut stirred = false;
             for (n, quiet) in quiet.iter_mut().enumerate() {
                 let vacant = &machine.vacant[n];
-                // Looking costs no step: what comes later finds the watcher.
                 let nothing = |quiet: &[(Word, u32)]| {
-                    !quiet.is_empty() && quiet.iter().all(|(word, value)| word.now() == *value)
+                    !quiet.is_empty() && quiet.iter().all(|(word, value)| word.peek() == *value)
                 };
-                if vacant.now() == 0 {
+                if vacant.peek() == 0 {
                     seen.push((vacant.clone(), 0));
-                } else if !machine.cpu(n).ipi && nothing(quiet) {
+                } else if !machine.cpu(n).ipi.look() && nothing(quiet) {
                     seen.extend(quiet.iter().cloned());
+                    if engine::joins() {
+                        seen.push((machine.stirs[n].clone(), machine.stirs[n].peek()));
+                    }
                 } else {
                     stirred = true;
                     if vacant.swap(0) == 1 {
                         self.move_to(n);
+                        self.look_for_stirs();
                         if !self.take_ipi() {
                             let tick = self.take_tick();
                             *quiet = if tick.wrote { Vec::new() } else { tick.read };
@@ -181,16 +196,118 @@ impl<V: Variant> Cpu<V> {
         }
     }
 
-    /// Waits until one of the words is not as seen \[M9\]. Interrupts are taken meanwhile if they are
-    /// on; ticks come for ever, so one that would find nothing changed since the last is left out.
-    pub(super) fn wait(&self, seen: &[(&Word, u32)]) {
-        let mut seen: Vec<(Word, u32)> = seen.iter().map(|&(w, v)| (w.clone(), v)).collect();
-        let asked = seen.len();
-        if engine::explored() {
-            return self.rest(seen);
+    /// Scripts that have not ended. One step that everything that such a CPU waits for conflicts with.
+    fn look_round(&self, quiet: &[Vec<(Word, u32)>]) -> u32 {
+        let machine = &self.machine;
+        let busy = machine.unfinished(self.id());
+        if engine::joins() {
+            engine::joined(|| {
+                machine
+                    .vacant
+                    .iter()
+                    .chain(&machine.stirs)
+                    .for_each(|word| _ = word.load(self.id()));
+                quiet.iter().flatten().for_each(|(word, _)| _ = word.load(self.id()));
+            });
         }
+        busy
+    }
+
+    /// Waits until one of the words is not as seen \[M9\]. Interrupts are taken meanwhile if they are on; ticks
+    /// come for ever, so one that would find nothing changed since the last is left out.
+    pub(super) fn wait(&self, seen: &[(&Word, u32)]) {
+        let seen: Vec<(Word, u32)> = seen.iter().map(|&(w, v)| (w.clone(), v)).collect();
+        if engine::explored() {
+            self.rest(seen);
+        } else if engine::joins() {
+            self.note_wait(&seen);
+            self.sleep_until_woken(seen);
+        } else {
+            self.wait_as_written(seen);
+        }
+    }
+
+    /// Rests until one of the words is not as seen, or an interrupt might find something: it is taken at the next
+    /// point, which is before the caller looks again. Whether this CPU rests at all is no matter, as what
+    /// wakes it was seen by steps: it goes on with the same step in any case.
+    fn sleep_until_woken(&self, mut seen: Vec<(Word, u32)>) {
+        if self.takes_interrupts() && !self.in_interrupt.get() {
+            self.woken.set(true);
+            let Some(quiet) = self.last_tick() else { return };
+            seen.extend(quiet);
+            seen.push((self.machine.stirs[self.id()].clone(), self.stirs_seen.get()));
+        }
+        self.wait_for_change(&seen);
+    }
+
+    /// What the last tick has read, if it did nothing.
+    fn last_tick(&self) -> Option<Vec<(Word, u32)>> {
+        let remembered = self.idle_tick.borrow();
+        let last = self.last_tick.borrow();
+        let quiet = if remembered.is_empty() { &*last } else { &*remembered };
+        (!quiet.is_empty()).then(|| quiet.clone())
+    }
+
+    /// At the first point after a rest: the interrupt that has come meanwhile, if it finds something. Returns
+    /// whether there was one.
+    fn take_tick_of_rest(&self) -> bool {
+        if !self.woken.take() {
+            return false;
+        }
+        let quiet = self.last_tick();
+        engine::joined(|| quiet.iter().flatten().for_each(|(word, _)| _ = word.load(self.id())));
+        let same = |(word, value): &(Word, u32)| word.now() == *value;
+        let nothing = || quiet.is_some_and(|quiet| quiet.iter().all(same));
+        if self.take_ipi() {
+            return true;
+        }
+        let comes = !nothing();
+        if comes {
+            self.quiet_or_not();
+        }
+        comes
+    }
+
+    /// Rests on a CPU that has nothing else to do, and takes its interrupts, until all scripts have ended.
+    pub(super) fn rest_until_all_have_ended(&self) {
+        let machine = &self.machine;
+        if !engine::joins() {
+            loop {
+                match machine.unfinished(self.id()) {
+                    0 => return,
+                    busy => self.wait(&[(&machine.busy, busy)]),
+                }
+            }
+        }
+        // What ends it is no step: interrupts that have come before are taken before in any case.
+        loop {
+            match machine.busy.peek() {
+                0 => self.woken.set(true),
+                busy => self.sleep_until_woken(vec![(machine.busy.clone(), busy)]),
+            }
+            let same = |(word, value): &(Word, u32)| word.peek() == *value;
+            let stirred = machine.stirs[self.id()].peek() != self.stirs_seen.get();
+            let quiet = !stirred && self.last_tick().is_some_and(|quiet| quiet.iter().all(same));
+            if quiet && machine.busy.peek() == 0 {
+                return;
+            }
+            if !quiet {
+                self.point();
+            }
+        }
+    }
+
+    fn note_wait(&self, seen: &[(Word, u32)]) {
+        for (word, value) in seen {
+            self.note(Op::Wait(word.name(), *value));
+        }
+    }
+
+    /// The same where looks cost no step.
+    fn wait_as_written(&self, mut seen: Vec<(Word, u32)>) {
+        let asked = seen.len();
         if self.machine.cpu(self.id()).lo && !self.in_interrupt.get() {
-            // Looking costs no step here: a kick that comes later finds the watcher.
+            // What comes later finds the watcher.
             if self.take_ipi() {
                 return;
             }
@@ -204,9 +321,7 @@ impl<V: Variant> Cpu<V> {
                 seen.extend(self.idle_tick.borrow().iter().cloned());
             }
         }
-        for (word, value) in &seen[..asked] {
-            self.note(Op::Wait(word.name(), *value));
-        }
+        self.note_wait(&seen[..asked]);
         self.wait_for_change(&seen);
     }
 
@@ -239,9 +354,9 @@ impl<V: Variant> Cpu<V> {
         for (word, value) in seen {
             word.watch(*value);
         }
-        if seen.iter().all(|(word, value)| word.now() == *value) {
+        if seen.iter().all(|(word, value)| word.peek() == *value) {
             park();
-        } else {
+        } else if !engine::joins() {
             // The caller's load was overtaken by a store that it is bound to see soon.
             yield_now();
         }

@@ -5,7 +5,7 @@ use mmu386::entry::{Entry, PTEWRITE};
 use mmu386::variant::Variant;
 
 use super::{Cpu, Machine};
-use crate::engine::{Word, explorer};
+use crate::engine::{self, Word, explorer};
 
 /// The processor has walked through the entry (Intel SDM vol. 3, 4.8).
 const ACCESSED: u32 = 1 << 5;
@@ -55,6 +55,21 @@ fn dirty(value: u32) -> u32 {
 }
 
 impl<V: Variant> Cpu<V> {
+    /// Stores, in one step with what walkers make of the value. Returns that, and what the word held
+    /// before, unless the store is on its way to memory.
+    pub(super) fn store_marked(&self, word: &Word, value: u32) -> (u32, Option<u32>) {
+        let store = || {
+            let value = self.machine.marked(word, value);
+            (value, word.store(value))
+        };
+        if self.machine.config.marks != Marks::AtOnce || !engine::joins() {
+            return store();
+        }
+        // The step begins here, before the look at who can walk to the word.
+        self.machine.views[self.id()].load(self.id());
+        engine::joined(store)
+    }
+
     /// The code is about to look at a word. Walkers may have marked it by now.
     pub(super) fn walkers_come_first(&self, word: &Word) {
         if self.machine.config.marks != Marks::AnyTime

@@ -13,7 +13,7 @@ use super::frames::{
     second_table,
 };
 use super::{GEOMETRY, Pages};
-use crate::engine::{Sharing, Word};
+use crate::engine::{How, Sharing, Word, hidden};
 
 /// All frames that entries can be read from.
 pub struct Memory {
@@ -103,6 +103,7 @@ impl Memory {
 
     /// A cleared page table for VMAP, shared by all.
     pub fn table(&self) -> Option<Frame> {
+        hidden("page tables of VMAP", 0, (), How::Change);
         let number = self.next_table.fetch_add(1, Relaxed);
         if number >= PAGES {
             return None;
@@ -113,6 +114,7 @@ impl Memory {
 
     /// A page, with whatever is in it.
     pub fn page(&self) -> Frame {
+        hidden("free pages", 0, (), How::Change);
         let page = self.free.lock().expect("no panic while it is held").pop();
         let page = page.expect("a model takes fewer pages than the machine has");
         self.fill(page, |_| (self.leftover, Sharing::Owned));
@@ -126,6 +128,7 @@ impl Memory {
 
     /// Gives a page back.
     pub fn free(&self, page: Frame) {
+        hidden("free pages", 0, (), How::Change);
         self.free.lock().expect("no panic while it is held").push(page);
     }
 

@@ -39,7 +39,7 @@ use mmu386::variant::{Fixes, Variant};
 
 use crate::counterexample::{Counterexample, Log, Step};
 use crate::engine::loom::learnt;
-use crate::engine::{self, Sharing, Word};
+use crate::engine::{self, Hidden, Sharing, Word};
 use crate::oracle::ledger::Ledger;
 use memory::Memory;
 use tlb::Tlb;
@@ -155,14 +155,14 @@ pub struct Registers {
 /// A CPU's own state: no other CPU reads or writes it.
 #[derive(Hash)]
 struct CpuState {
-    cr3: Frame,
+    cr3: Hidden<Frame>,
     tlb: Tlb,
     lo: bool,
     /// Under loom: a shootdown IPI is pending.
-    ipi: bool,
-    up: Option<usize>,
+    ipi: Hidden<bool>,
+    up: Hidden<Option<usize>>,
     /// It may use VMAP.
-    online: bool,
+    online: Hidden<bool>,
     registers: Registers,
 }
 
@@ -180,14 +180,12 @@ pub struct Machine<V: Variant> {
     /// Per frame, the CPUs that could walk through it since newpage gave it, a bit each.
     walked: Vec<AtomicU32>,
     cpus: Vec<Mutex<CpuState>>,
-    /// Words that stray ticks look at, and the CPU that such a tick was taken on.
-    looked_at: RefCell<Vec<(usize, Word)>>,
     /// Counts the IPIs to a CPU, and the stores of others to what its stray ticks look at, so that
     /// they conflict, in loom's eyes, with its looks for an interrupt.
     stirs: Vec<Word>,
-    /// Counts the flushes of a CPU, so that they conflict, in the explorer's eyes, with a look at its
-    /// TLB.
-    flushes: Vec<Word>,
+    /// Counts the changes of what a CPU has loaded and cached but for those by stores, so that they
+    /// conflict, in loom's eyes, with looks at it, and with stores to entries.
+    views: Vec<Word>,
     /// Nobody runs on the CPU.
     vacant: Vec<Word>,
     /// Orders those who take and give pages.
@@ -300,19 +298,18 @@ impl<V: Variant> Machine<V> {
             cpus: (0..config.cpus)
                 .map(|n| {
                     Mutex::new(CpuState {
-                        cr3: frames::mach_pdb(n),
+                        cr3: Hidden::new("CR3", n, frames::mach_pdb(n)),
                         tlb: Tlb::default(),
                         lo: false,
-                        ipi: false,
-                        up: None,
-                        online: false,
+                        ipi: Hidden::new("IPI", n, false),
+                        up: Hidden::new("up", n, None),
+                        online: Hidden::new("online", n, false),
                         registers: Registers { pat: PAT_AT_RESET, ..Registers::default() },
                     })
                 })
                 .collect(),
-            looked_at: RefCell::default(),
             stirs: (0..config.cpus).map(|n| hint("stirs", n, 0)).collect(),
-            flushes: (0..config.cpus).map(|n| hint("flushes", n, 0)).collect(),
+            views: (0..config.cpus).map(|n| hint("views", n, 0)).collect(),
             vacant: (0..config.cpus)
                 .map(|n| word("vacancy", n, u32::from(n < config.online)))
                 .collect(),
@@ -321,7 +318,7 @@ impl<V: Variant> Machine<V> {
             present: AtomicUsize::new(0),
             running: AtomicBool::new(false),
             log: Log::default(),
-            ledger: Mutex::new(Ledger::default()),
+            ledger: Mutex::default(),
             held: Mutex::default(),
             freed_ldts: Mutex::default(),
             refusals: Mutex::default(),
@@ -347,12 +344,11 @@ impl<V: Variant> Machine<V> {
         self.running.load(Relaxed)
     }
 
-    /// Scripts that have not ended. Under loom a look costs no step as long as there are any: who waits
-    /// for the end is woken by it, and what it does until then conflicts over other words.
+    /// Scripts that have not ended. As written, a look costs no step as long as there are any.
     fn unfinished(&self, by: usize) -> u32 {
-        match self.busy.now() {
+        match self.busy.peek() {
             0 => self.busy.load(by),
-            _ if engine::explored() => self.busy.load(by),
+            _ if engine::explored() || engine::joins() => self.busy.load(by),
             busy => busy,
         }
     }
@@ -368,8 +364,8 @@ impl<V: Variant> Machine<V> {
 
     fn describe_cpu(&self, n: usize) -> String {
         let cpu = self.cpu(n);
-        let pdb = role_of(cpu.cr3).unwrap_or_else(|| "an unknown frame".into());
-        let runs = cpu.up.map_or("idle".into(), |p| format!("runs process {p}"));
+        let pdb = role_of(cpu.cr3.peek()).unwrap_or_else(|| "an unknown frame".into());
+        let runs = cpu.up.peek().map_or("idle".into(), |p| format!("runs process {p}"));
         let level = if cpu.lo { "on" } else { "off" };
         drop(cpu);
         let cached = self.tlb(n).into_iter().filter(|held| {

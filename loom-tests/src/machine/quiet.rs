@@ -6,15 +6,26 @@
 //! look at counts that in a word of the CPU ([`Machine::stirs`](super::Machine)), which the CPU reads
 //! wherever a tick could come.
 
-use std::collections::BTreeSet;
-
 use mmu386::variant::Variant;
 
 use super::Cpu;
-use super::cpu::Recording;
 use crate::engine::{self, Word};
 
+/// What a clock tick has done.
+#[derive(Default)]
+pub(super) struct Recording {
+    pub(super) read: Vec<(Word, u32)>,
+    pub(super) wrote: bool,
+}
+
 impl<V: Variant> Cpu<V> {
+    /// The current tick does not only look.
+    pub(super) fn does_something(&self) {
+        if let Some(recording) = &mut *self.recording.borrow_mut() {
+            recording.wrote = true;
+        }
+    }
+
     /// Under loom, a tick in set-up: only one that comes later can find something.
     pub(super) fn quiet_at_first(&self) {
         if !engine::explored() && self.machine.cpu(self.id()).lo {
@@ -52,6 +63,11 @@ impl<V: Variant> Cpu<V> {
     /// something.
     pub(super) fn settle(&self, took: Recording) -> bool {
         let wrote = took.wrote;
+        if wrote {
+            // Whether others have changed it meanwhile is seen in this step.
+            engine::joined(|| took.read.iter().for_each(|(word, _)| self.looks_again_at(word)));
+        }
+        self.last_tick.replace(if wrote { Vec::new() } else { took.read.clone() });
         if !wrote {
             self.remember(took);
         } else if self.nobody_else_changed(&took.read) {
@@ -75,6 +91,13 @@ impl<V: Variant> Cpu<V> {
             self.remember(took);
         }
         self.silent.set(false);
+    }
+
+    /// Part of a step that goes by what the word holds now.
+    fn looks_again_at(&self, word: &Word) {
+        if engine::joins() {
+            word.load(self.id());
+        }
     }
 
     /// Takes a tick, and remembers what it has read if it did nothing. Returns whether it did
@@ -102,29 +125,25 @@ impl<V: Variant> Cpu<V> {
                 contended.push(word);
             }
         }
-        // Nobody has counted the stores to a word that only a silent look has shown.
-        let unheard_of = self.silent.get() && !self.is_told_of(&quiet.read);
-        if contended.len() > 1 || unheard_of {
+        if contended.len() > 1 || !self.is_told_of(&quiet.read) {
             return self.idle_tick.borrow_mut().clear();
         }
-        self.be_told_of(&quiet.read);
         self.idle_tick.replace(quiet.read);
     }
 
-    /// Whether others count their stores to these words for this CPU, if it has stray ticks.
-    fn is_told_of(&self, read: &[(Word, u32)]) -> bool {
-        let looked_at = self.machine.looked_at.borrow();
-        let told = |word: &Word| looked_at.iter().any(|(n, w)| *n == self.id() && w.is(word));
-        !self.tick.offers() || read.iter().all(|(word, _)| told(word))
+    /// What a tick has found before says nothing of where this thread goes on.
+    pub(super) fn forget_ticks(&self) {
+        self.idle_tick.borrow_mut().clear();
+        self.last_tick.borrow_mut().clear();
     }
 
-    /// They do from here on.
-    fn be_told_of(&self, read: &[(Word, u32)]) {
-        if engine::explored() || self.is_told_of(read) {
-            return;
-        }
-        let more = read.iter().map(|(word, _)| (self.id(), word.clone()));
-        self.machine.looked_at.borrow_mut().extend(more);
+    /// Whether others count their stores to these words for this CPU, if it has stray ticks. If not, they do
+    /// in the next exploration.
+    fn is_told_of(&self, read: &[(Word, u32)]) -> bool {
+        let told = |word: &Word| word.ticks_look_at(self.id());
+        !self.tick.offers()
+            || engine::explored()
+            || read.iter().filter(|(word, _)| !told(word)).count() == 0
     }
 
     /// This CPU has stored to a word. Under loom, a stray tick that looks at the word may have come to
@@ -134,11 +153,8 @@ impl<V: Variant> Cpu<V> {
             return;
         }
         word.written_by(self.id());
-        let looked_at = self.machine.looked_at.borrow();
-        let told = looked_at.iter().filter(|(n, w)| *n != self.id() && w.is(word));
-        let told: BTreeSet<usize> = told.map(|(n, _)| *n).collect();
-        drop(looked_at);
-        for n in told {
+        for n in (0..self.machine.config.cpus).filter(|n| *n != self.id() && word.is_looked_at(*n))
+        {
             self.machine.stirs[n].fetch_add(1);
         }
     }

@@ -22,6 +22,9 @@ impl<V: Variant> Cpu<V> {
                 return;
             }
             self.wait(&[(&self.machine.busy, busy)]);
+            if engine::joins() {
+                self.point();
+            }
         }
     }
 
@@ -41,13 +44,14 @@ impl<V: Variant> Cpu<V> {
     pub(super) fn leave(&self) -> Option<usize> {
         let machine = &self.machine;
         let cpu = self.id();
-        let up = machine.cpu(cpu).up?;
+        let up = machine.cpu(cpu).up.look()?;
         // What a tick found in the process says nothing of the idle CPU.
-        self.idle_tick.borrow_mut().clear();
+        self.forget_ticks();
         machine.cpu(cpu).lo = false;
         self.keeps_level("mmuleave", || mmuleave(self, IDLE_STACK));
+        self.runs_otherwise();
         let mut cpu = machine.cpu(cpu);
-        cpu.up = None;
+        cpu.up.set(None);
         cpu.lo = true;
         Some(up)
     }
@@ -72,8 +76,9 @@ impl<V: Variant> Cpu<V> {
         self.note(Op::Moved(self.id(), to));
         self.move_to(to);
         {
+            self.runs_otherwise();
             let mut cpu = machine.cpu(to);
-            cpu.up = Some(up);
+            cpu.up.set(Some(up));
             cpu.lo = false;
         }
         self.keeps_level("mmuenter", || mmuenter(self, &machine.procs[up]));
@@ -111,10 +116,24 @@ impl<V: Variant> Cpu<V> {
         }
         let up = self.leave();
         self.wait(seen);
+        while engine::joins() && self.point_finds(seen) {
+            self.wait(seen);
+        }
         if let Some(up) = up {
             self.vacate();
             self.enter(up, true);
         }
+    }
+
+    /// Takes the interrupts that have come while this CPU waited. Returns whether all words are as seen.
+    fn point_finds(&self, seen: &[(&Word, u32)]) -> bool {
+        self.point();
+        let mut same = true;
+        for (n, (word, value)) in seen.iter().enumerate() {
+            let load = || word.load(self.id());
+            same &= *value == if n == 0 { load() } else { engine::joined(load) };
+        }
+        same
     }
 
     /// Nobody runs on the CPU from here on. Released here, acquired in `enter`: the order in which

@@ -7,7 +7,7 @@ use mmu386::arch::Arch;
 use mmu386::switch::mmuenter;
 use mmu386::variant::Variant;
 
-use super::cpu::Handler;
+use super::interrupts::Handler;
 use super::{Booted, Cpu, Machine};
 use crate::engine::{self, Choice, explorer, loom, spawn};
 use crate::oracle::audit;
@@ -132,7 +132,7 @@ impl<V: Variant> Booted<V> {
         let proc = &self.machine.procs[n];
         handle.store(&proc.state, 1);
         let level = handle.splhi();
-        self.machine.cpu(cpu).up = Some(n);
+        self.machine.cpu(cpu).up.set(Some(n));
         self.machine.vacant[cpu].swap(0);
         mmuenter(&handle, proc);
         handle.splx(level);
@@ -165,6 +165,7 @@ impl<V: Variant> Booted<V> {
                     follow(&cpu, script.body);
                 }
                 if cpu.machine.present.fetch_sub(1, Relaxed) == 1 && !engine::explored() {
+                    engine::loom::steps::end();
                     audit::at_end(&cpu.machine);
                 }
                 drop(witness);
@@ -211,11 +212,5 @@ fn follow<V: Variant>(cpu: &Cpu<V>, body: Option<Body<V>>) {
         }
     }
     machine.cpu(cpu.id()).lo = true;
-    loop {
-        let busy = machine.unfinished(cpu.id());
-        if busy == 0 {
-            return;
-        }
-        cpu.wait(&[(&machine.busy, busy)]);
-    }
+    cpu.rest_until_all_have_ended();
 }

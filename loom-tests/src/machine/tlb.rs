@@ -106,14 +106,20 @@ impl Tlb {
         entries.filter(move |(_, pde)| pde.frame() == table)
     }
 
+    /// The page tables that the CPU may walk to so.
+    pub fn tables(&self) -> impl Iterator<Item = Frame> {
+        self.upper.iter().map(|&(_, pde)| Entry(pde).frame())
+    }
+
     /// The CPU may have this from here on. Returns whether it had it before.
     pub fn add(&mut self, translation: Translation) -> bool {
         !self.pages.insert(translation)
     }
 
     /// The CPU may walk through this directory entry from here on.
-    pub fn add_upper(&mut self, slot: usize, pde: Entry) {
-        self.upper.insert((slot, unmarked(pde).0));
+    /// Returns whether it could before.
+    pub fn add_upper(&mut self, slot: usize, pde: Entry) -> bool {
+        !self.upper.insert((slot, unmarked(pde).0))
     }
 
     /// CR3 was loaded: all goes but for global translations.

@@ -32,7 +32,7 @@ impl<V: Variant> Cpu<V> {
     fn shows_window(&self, page: u32) -> bool {
         let beyond = page - GEOMETRY.kzero_base() >= 2 * GEOMETRY.large_page();
         let second = GEOMETRY.pdx(page) > GEOMETRY.kzero;
-        let cr3 = self.machine.cpu(self.id()).cr3;
+        let cr3 = self.machine.cpu(self.id()).cr3.look();
         let pde = || Entry(self.machine.memory.entry(cr3, GEOMETRY.pdx(page)).now());
         beyond || !second || (pde().table() && pde().frame() == second_table())
     }
@@ -41,9 +41,8 @@ impl<V: Variant> Cpu<V> {
     fn shown_at(&self, page: u32) -> Frame {
         let walked = self.machine.walk_now(self.id(), page);
         let stale = {
-            let cpu = self.machine.cpu(self.id());
             let differs = |pa| walked.is_none_or(|walked| walked.pa != pa);
-            cpu.tlb.lookup(page).find(|cached| differs(cached.pa))
+            self.machine.cached(self.id(), page).into_iter().find(|cached| differs(cached.pa))
         };
         if let Some(stale) = stale {
             let property = if GEOMETRY.in_kmap(page) { Property::K1 } else { Property::T1 };

@@ -18,7 +18,7 @@ use mmu386::variant::Variant;
 use super::frames::is_page;
 use super::{Cpu, GEOMETRY, IDLE_STACK, Machine};
 use crate::counterexample::Op;
-use crate::engine::{Word, explorer};
+use crate::engine::{self, How, Word, explorer, hidden};
 use crate::oracle::{self, Property, audit};
 
 impl<V: Variant> Cpu<V> {
@@ -86,7 +86,7 @@ impl<V: Variant> Cpu<V> {
 
     /// A page that newpage gave is the model's, until it is given back.
     pub fn hold(&self, page: Frame) {
-        self.machine.held().push(page);
+        self.machine.hold(page);
     }
 
     /// Gives such a page back.
@@ -161,7 +161,8 @@ impl<V: Variant> Cpu<V> {
         self.store(&up.state, DEAD);
         self.machine.ledger().common_mut().exited(up.index);
         mmurelease(self, up, IDLE_STACK);
-        self.machine.cpu(self.id()).up = None;
+        self.runs_otherwise();
+        self.machine.cpu(self.id()).up.set(None);
         self.spllo();
         self.gone.set(true);
         self.vacate();
@@ -175,7 +176,8 @@ impl<V: Variant> Cpu<V> {
         mmurelease(self, up, IDLE_STACK);
         mmuleave(self, IDLE_STACK);
         self.store(&up.state, DEAD);
-        self.machine.cpu(self.id()).up = None;
+        self.runs_otherwise();
+        self.machine.cpu(self.id()).up.set(None);
         self.spllo();
         self.gone.set(true);
         self.vacate();
@@ -193,12 +195,12 @@ impl<V: Variant> Machine<V> {
     /// segment knows, but it must be one that newpage has given.
     pub(super) fn maps_page(&self, n: usize, word: &Word, value: u32) {
         let frame = Entry(value).frame();
-        let (Some(va), Some(up)) = (self.user_address(n, word), self.cpu(n).up) else { return };
+        let (Some(va), Some(up)) = (self.user_address(n, word), self.cpu(n).up.look()) else {
+            return;
+        };
         if is_page(frame) && !self.memory.is_free(frame) {
             self.ledger().common_mut().may_show(up, va, frame.pa(), Access::Write);
-            if !self.held().contains(&frame) {
-                self.held().push(frame);
-            }
+            self.hold(frame);
         }
     }
 
@@ -206,7 +208,7 @@ impl<V: Variant> Machine<V> {
     /// loaded.
     pub(super) fn user_address(&self, n: usize, word: &Word) -> Option<u32> {
         let Name(table, index) = word.name() else { return None };
-        let cr3 = self.cpu(n).cr3;
+        let cr3 = self.cpu(n).cr3.look();
         let slot = (0..GEOMETRY.vmap).find(|&slot| {
             let pde = Entry(self.memory.entry(cr3, slot).now());
             pde.table() && pde.frame() == table
@@ -216,7 +218,7 @@ impl<V: Variant> Machine<V> {
 
     /// A page is about to be given back.
     pub(super) fn expect_nobody_reaches(&self, by: usize, frame: Frame) {
-        let held = self.held().contains(&frame);
+        let held = self.is_held(frame);
         for n in 0..self.config.cpus {
             if held || self.has_walked(n, frame) {
                 self.looked_at_by(by, n);
@@ -230,10 +232,13 @@ impl<V: Variant> Machine<V> {
             }
         }
         self.ledger().common_mut().freed(frame.pa());
-        self.held().retain(|page| *page != frame);
+        if held {
+            hidden("holders", 0, frame, How::Change);
+            self.held().retain(|page| *page != frame);
+        }
         if held {
             for n in 0..self.config.cpus {
-                self.expect_not_reached(n, frame);
+                self.expect_not_reached(by, n, frame);
             }
         }
     }
@@ -244,20 +249,35 @@ impl<V: Variant> Machine<V> {
         self.held.lock().expect("no panic while it is held")
     }
 
+    fn hold(&self, page: Frame) {
+        hidden("holders", 0, page, How::Add);
+        let mut held = self.held();
+        if !held.contains(&page) {
+            held.push(page);
+        }
+    }
+
+    fn is_held(&self, page: Frame) -> bool {
+        hidden("holders", 0, page, How::Look);
+        self.held().contains(&page)
+    }
+
     /// How many pages segments and models have, and are to have, if that is known and differs.
     pub fn left_over(&self) -> Option<(usize, usize)> {
         let left = self.held().len();
         self.config.left.filter(|&wanted| wanted != left).map(|wanted| (left, wanted))
     }
 
-    fn expect_not_reached(&self, n: usize, frame: Frame) {
+    fn expect_not_reached(&self, by: usize, n: usize, frame: Frame) {
         let reaches = |translation: &super::Translation| {
             translation.pa == frame.pa() && GEOMETRY.in_user(translation.va)
         };
-        let cached = self.cpu(n).tlb.all().find(reaches);
+        let cached = self.tlb(n).into_iter().find(reaches);
+        // What others can walk to they have cached \[M3\].
         let walked = || {
             (0..GEOMETRY.vmap_base())
                 .step_by(BY2PG as usize)
+                .filter(|_| n == by || !engine::joins())
                 .filter_map(|va| self.walk_now(n, va))
                 .find(reaches)
         };
@@ -273,8 +293,12 @@ impl<V: Variant> Machine<V> {
     fn expect_no_user_reaches(&self, by: usize) {
         for n in 0..self.config.cpus {
             self.looked_at_by(by, n);
-            self.judge_user(n, "can go");
+            if n == by || !engine::joins() {
+                self.judge_user(n, "can go");
+            } else {
+                self.judge_cached_user(n, "can go");
+            }
         }
-        audit::after_flush(self);
+        audit::after_flush(self, by);
     }
 }

@@ -9,10 +9,10 @@ use mmu386::variant::Variant;
 
 use super::frames::{TEXT, is_page, mach_pdb};
 use super::marks::unmarked;
-use super::tlb::{Translation, page_of};
+use super::tlb::{Tlb, Translation, page_of};
 use super::{Cpu, GEOMETRY, Machine};
 use crate::counterexample::Op;
-use crate::engine::{self, Word, explorer, fence};
+use crate::engine::{self, How, Word, explorer, fence, hidden};
 use crate::oracle::{self, Property};
 
 impl<V: Variant> Machine<V> {
@@ -21,6 +21,7 @@ impl<V: Variant> Machine<V> {
         if self.cpu(n).tlb.add(translation) {
             return;
         }
+        hidden("TLB", n, translation.va, How::Add);
         if translation.va < GEOMETRY.vmap_end() {
             self.log.push(n, Op::Fill(translation));
         }
@@ -32,7 +33,7 @@ impl<V: Variant> Machine<V> {
         let Translation { va, pa, .. } = translation;
         let fault = if GEOMETRY.in_vmap(va) {
             // What a CPU has cached before it is online goes as it comes online, or is found then.
-            if self.cpu(n).online { self.vmap_fault(&translation) } else { None }
+            if self.cpu(n).online.peek() { self.vmap_fault(&translation) } else { None }
         } else if GEOMETRY.in_user(va) {
             self.user_fault(n, va, pa)
         } else {
@@ -51,11 +52,11 @@ impl<V: Variant> Machine<V> {
     pub(super) fn how_reached(&self, n: usize, va: u32) -> String {
         let (cr3, up) = {
             let cpu = self.cpu(n);
-            (cpu.cr3, cpu.up)
+            (cpu.cr3.peek(), cpu.up.peek())
         };
         let index = GEOMETRY.pdx(va);
-        let own = unmarked(Entry(self.memory.entry(cr3, index).now()));
-        let master = unmarked(Entry(self.memory.entry(mach_pdb(0), index).now()));
+        let own = unmarked(Entry(self.memory.entry(cr3, index).peek()));
+        let master = unmarked(Entry(self.memory.entry(mach_pdb(0), index).peek()));
         if GEOMETRY.in_vmap(va) && cr3 == mach_pdb(0) && own.large() {
             "the entry is back in the master".into()
         } else if GEOMETRY.in_vmap(va) && own.large() && own.0 != master.0 {
@@ -69,7 +70,7 @@ impl<V: Variant> Machine<V> {
 
     /// The translation of a page by the directory that CPU `n` has loaded, as memory is now.
     pub(super) fn walk_now(&self, n: usize, va: u32) -> Option<Translation> {
-        let cr3 = self.cpu(n).cr3;
+        let cr3 = self.cpu(n).cr3.look();
         self.walk_from(Entry(self.memory.entry(cr3, GEOMETRY.pdx(va)).now()), va)
     }
 
@@ -110,9 +111,10 @@ impl<V: Variant> Machine<V> {
             return;
         }
         for n in 0..self.config.cpus {
-            if self.cpu(n).cr3 == table {
+            if self.cpu(n).cr3.is(table) {
                 self.walk_slot(n, index, new);
             }
+            hidden("ways", n, table, How::Look);
             let ways: Vec<(usize, Entry)> = self.cpu(n).tlb.ways_to(table).collect();
             for (slot, pde) in ways {
                 let va = GEOMETRY.base(slot) + index as u32 * BY2PG;
@@ -125,7 +127,7 @@ impl<V: Variant> Machine<V> {
 
     /// CPU `n` caches all that it can walk by the directory that it has loaded.
     pub(super) fn walk_everywhere(&self, n: usize) {
-        let cr3 = self.cpu(n).cr3;
+        let cr3 = self.cpu(n).cr3.look();
         self.walks(n, cr3);
         for slot in 0..GEOMETRY.entries() {
             self.walk_slot(n, slot, Entry(self.memory.entry(cr3, slot).now()));
@@ -138,7 +140,7 @@ impl<V: Variant> Machine<V> {
             return;
         }
         if pde.table() {
-            self.cpu(n).tlb.add_upper(slot, pde);
+            self.add_upper(n, slot, pde);
             self.walks(n, pde.frame());
         }
         for second in 0..GEOMETRY.entries() as u32 {
@@ -165,14 +167,14 @@ impl<V: Variant> Machine<V> {
         if is_page(frame) && self.memory.is_free(frame) {
             return Some((Property::U1, "which is free"));
         }
-        let up = self.cpu(n).up;
+        let up = self.cpu(n).up.peek();
         let known = up.is_some_and(|up| self.ledger().common().access(up, va, pa).is_some());
         (!known).then_some((Property::U1, "which is not the process's"))
     }
 
     /// All that user mode could reach on CPU `n` must be what it may reach.
     pub(super) fn judge_user(&self, n: usize, how: &str) {
-        let cr3 = self.cpu(n).cr3;
+        let cr3 = self.cpu(n).cr3.look();
         for slot in 0..GEOMETRY.vmap {
             if !Entry(self.memory.entry(cr3, slot).now()).valid() {
                 continue;
@@ -183,41 +185,64 @@ impl<V: Variant> Machine<V> {
                 }
             }
         }
-        let cached: Vec<Translation> =
-            self.cpu(n).tlb.all().filter(|translation| GEOMETRY.in_user(translation.va)).collect();
-        for translation in cached {
+        self.judge_cached_user(n, how);
+    }
+
+    /// The same for what it has cached, which is all that it can walk to, and more \[M3\].
+    pub(super) fn judge_cached_user(&self, n: usize, how: &str) {
+        let user = |translation: &Translation| GEOMETRY.in_user(translation.va);
+        for translation in self.tlb(n).into_iter().filter(user) {
             self.judge(n, translation, how);
+        }
+    }
+
+    /// CPU `n` may walk through a directory entry from here on.
+    fn add_upper(&self, n: usize, slot: usize, pde: Entry) {
+        if !self.cpu(n).tlb.add_upper(slot, pde) {
+            hidden("ways", n, pde.frame(), How::Add);
         }
     }
 
     /// CPU `n` can walk through the frame.
     fn walks(&self, n: usize, frame: Frame) {
-        self.walked[frame.number()].fetch_or(1 << n, Relaxed);
+        if self.walked[frame.number()].fetch_or(1 << n, Relaxed) & 1 << n == 0 {
+            hidden("walks", n, frame, How::Change);
+        }
     }
 
     /// The frame is a new page, which nobody has walked through.
     pub(super) fn not_walked(&self, page: Frame) {
-        self.walked[page.number()].store(0, Relaxed);
+        let walked = self.walked[page.number()].swap(0, Relaxed);
+        for n in (0..self.config.cpus).filter(|n| walked & 1 << n != 0) {
+            hidden("walks", n, page, How::Change);
+        }
     }
 
     /// Whether CPU `n` could walk through the frame since it was a new page.
     pub(super) fn has_walked(&self, n: usize, page: Frame) -> bool {
+        hidden("walks", n, page, How::Look);
         self.walked[page.number()].load(Relaxed) & 1 << n != 0
     }
 
-    /// CPU `by` looks at what CPU `n` has cached, before or after that CPU's next flush: the engine tries
+    /// CPU `by` looks at what CPU `n` has loaded and cached, before or after that changes: the engine tries
     /// both.
     pub(super) fn looked_at_by(&self, by: usize, n: usize) {
-        if n != by {
-            self.flushes[n].fetch_add(0);
+        if n == by {
+            return;
+        }
+        if engine::joins() {
+            engine::joined(|| self.views[n].load(by));
+        } else {
+            self.views[n].fetch_add(0);
         }
     }
 
     /// How CPU `n` could walk through the frame, as a page directory or as a page table of something
     /// else than the VPT, if it could.
     pub(super) fn walks_through(&self, n: usize, frame: Frame) -> Option<&'static str> {
+        hidden("ways", n, frame, How::Look);
         let cpu = self.cpu(n);
-        if cpu.cr3 == frame {
+        if cpu.cr3.is(frame) {
             return Some("has it loaded");
         }
         if cpu.tlb.ways_to(frame).any(|(slot, _)| slot != GEOMETRY.vpt) {
@@ -230,29 +255,40 @@ impl<V: Variant> Machine<V> {
 impl<V: Variant> Cpu<V> {
     /// Drops what a load of CR3 drops, and walks again to all that can be walked \[M3\].
     pub(super) fn flush_tlb(&self) {
-        let machine = &self.machine;
-        if !self.faulty(super::Fault::Cr3KeepsTlb) {
-            machine.cpu(self.id()).tlb.drop_all_but_global();
+        if self.faulty(super::Fault::Cr3KeepsTlb) {
+            self.machine.walk_everywhere(self.id());
+        } else {
+            self.drops(Tlb::drop_all_but_global);
         }
-        machine.walk_everywhere(self.id());
-        self.flushed();
-        if engine::explored() {
-            return;
-        }
-        let pages: Vec<u32> = machine.ledger().common().edges().collect();
+        let pages: Vec<u32> = self.machine.ledger().common().edges().collect();
         for va in pages {
-            self.speculate(va);
+            self.walks_meanwhile(va);
         }
     }
 
     /// Drops what INVLPG drops, and walks again. It leaves the translations of other pages as they
     /// are.
     pub(super) fn flush_page(&self, va: u32) {
-        self.machine.cpu(self.id()).tlb.drop_page(va);
-        self.machine.walk_everywhere(self.id());
-        self.flushed();
+        self.views();
+        self.drops(|tlb| tlb.drop_page(va));
         if GEOMETRY.in_vmap(va) {
-            self.speculate(va);
+            self.walks_meanwhile(va);
+        }
+    }
+
+    fn drops(&self, drop: impl FnOnce(&mut Tlb)) {
+        let n = self.id();
+        let before = self.machine.cpu(n).tlb.clone();
+        drop(&mut self.machine.cpu(n).tlb);
+        self.machine.walk_everywhere(n);
+        let now = self.machine.cpu(n).tlb.clone();
+        for translation in before.all().filter(|held| !now.all().any(|h| h == *held)) {
+            hidden("TLB", n, translation.va, How::Change);
+            hidden("TLB", n, "all", How::Change);
+        }
+        for table in before.tables().filter(|table| now.ways_to(*table).ne(before.ways_to(*table)))
+        {
+            hidden("ways", n, table, How::Change);
         }
     }
 
@@ -268,22 +304,58 @@ impl<V: Variant> Cpu<V> {
         fence();
     }
 
-    /// Whoever looks at what this CPU has cached does so before or after the flush.
-    fn flushed(&self) {
-        self.machine.flushes[self.id()].fetch_add(1);
+    /// Whoever looks at what this CPU has loaded and cached does so before or after this step, which changes
+    /// it.
+    pub(super) fn views(&self) {
+        self.machine.views[self.id()].fetch_add(1);
+    }
+
+    /// What this CPU runs, or whether it may use VMAP, changes within the step that it is in.
+    pub(super) fn runs_otherwise(&self) {
+        if engine::joins() {
+            engine::joined(|| self.views());
+        }
+    }
+
+    /// A store to an entry: others can walk to it, or, where it is a CPU's own copy of an entry for VMAP,
+    /// audit it. So it conflicts with their own changes of what they have cached, or with their looks.
+    pub(super) fn may_be_walked(&self, word: &Word) {
+        let WordName::Entry(table, index) = word.name() else { return };
+        if !engine::joins() {
+            return;
+        }
+        if word.is_shared() {
+            let others = (0..self.machine.config.cpus).filter(|n| *n != self.id());
+            for n in others.filter(|n| self.machine.has_walked(*n, table)) {
+                self.machine.views[n].load(self.id());
+            }
+        } else if GEOMETRY.in_vmap(GEOMETRY.base(index)) {
+            self.views();
+        }
+    }
+
+    /// Where a store is not told to conflict with what others can walk to: what a speculative access loads
+    /// here does.
+    pub(super) fn walks_meanwhile(&self, va: u32) {
+        if !engine::joins() && !engine::explored() {
+            self.speculate(va);
+        }
     }
 
     /// Walks to a page of VMAP as a speculative access would: silently. What it loads are accesses
     /// in the explorer's eyes, so that it tries them before and after the stores of others.
     pub(super) fn speculate(&self, va: u32) {
         let slot = GEOMETRY.pdx(va);
-        let pde = Entry(self.walk_load(self.machine.memory.entry(self.getcr3(), slot)));
+        let pde_word = self.machine.memory.entry(self.getcr3(), slot);
+        let pde = Entry(self.walk_load(pde_word));
         if pde.large() {
             self.machine.fill(self.id(), Translation::large(va, pde, va % GEOMETRY.large_page()));
         } else if pde.table() {
-            self.machine.cpu(self.id()).tlb.add_upper(slot, pde);
+            self.machine.add_upper(self.id(), slot, pde);
             let pte = self.machine.memory.entry(pde.frame(), GEOMETRY.ptx(va));
-            let pte = Entry(self.walk_load(pte));
+            // One walk is one step, but for an entry of the CPU's own, which costs none.
+            let load = || self.walk_load(pte);
+            let pte = Entry(if pde_word.is_shared() { engine::joined(load) } else { load() });
             if pte.valid() {
                 self.machine.fill(self.id(), Translation::small(page_of(va), pde, pte));
             }
@@ -295,9 +367,6 @@ impl<V: Variant> Cpu<V> {
     ///
     /// The explorer sees the whole state, and has this within the step that walks.
     fn walk_load(&self, word: &Word) -> u32 {
-        if engine::explored() {
-            return word.now();
-        }
-        word.load_on(self.id())
+        if engine::explored() { word.now() } else { word.load(self.id()) }
     }
 }

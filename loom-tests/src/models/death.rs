@@ -31,7 +31,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(UNSWEPT),
             upstream: Some(UNSWEPT),
             mutants: &[Mutant::Without("a1", POOLED), NO_FLUSH],
-            bounds: [Some(4), Some(2)],
+            bounds: [None, Some(2)],
             body: for_variant!(death_against_unmap),
         },
         Model {

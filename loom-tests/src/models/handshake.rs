@@ -72,7 +72,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(STALE),
             upstream: Some(STALE),
             mutants: &[Mutant::Without("a4", STALE), NO_FLUSH],
-            bounds: [Some(4), Some(2)],
+            bounds: [None, Some(2)],
             body: for_variant!(two_unmappers),
         },
         Model {

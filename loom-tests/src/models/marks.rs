@@ -33,7 +33,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(REUSED_OR_COPY),
             upstream: Some(REUSED_OR_COPY),
             mutants: &[Mutant::Without("a3", REUSED), Mutant::Without("a1", COPY)],
-            bounds: [Some(5), Some(2)],
+            bounds: [None, Some(2)],
             body: for_variant!(marked_device_entries),
         },
         Model {

@@ -46,7 +46,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: None,
             upstream: None,
             mutants: &[Mutant::On(Fault::MachKept, WRONG_M)],
-            bounds: [Some(4), Some(2)],
+            bounds: [None, Some(2)],
             body: for_variant!(pool_overflow),
         },
         Model {

@@ -10,13 +10,13 @@ use crate::machine::{GEOMETRY, Machine, POOL};
 /// The machine, between two steps of the execution.
 struct Still<'a, V: Variant> {
     machine: &'a Machine<V>,
-    /// Some CPU may be in the middle of a call.
-    busy: bool,
+    /// The CPU that audits, while others may be in the middle of a call.
+    by: Option<usize>,
 }
 
 /// Judges everything, once all threads are done.
 pub fn at_end<V: Variant>(machine: &Machine<V>) {
-    judge(Still { machine, busy: false }, &Rule::ALL);
+    judge(Still { machine, by: None }, &Rule::ALL);
     if let Some((left, wanted)) = machine.left_over() {
         let what = format!("segments and models have {left} pages in the end, and should {wanted}");
         broken(Property::P1, &what);
@@ -24,13 +24,13 @@ pub fn at_end<V: Variant>(machine: &Machine<V>) {
 }
 
 /// vunmap or patwc has returned: what it took away is out of everybody's reach.
-pub fn after_unmap<V: Variant>(machine: &Machine<V>) {
-    judge(Still { machine, busy: true }, &[Rule::V1]);
+pub fn after_unmap<V: Variant>(machine: &Machine<V>, by: usize) {
+    judge(Still { machine, by: Some(by) }, &[Rule::V1]);
 }
 
 /// procflushmmu has returned, and what it took away is nobody's any more.
-pub fn after_flush<V: Variant>(machine: &Machine<V>) {
-    judge(Still { machine, busy: true }, &[Rule::U1]);
+pub fn after_flush<V: Variant>(machine: &Machine<V>, by: usize) {
+    judge(Still { machine, by: Some(by) }, &[Rule::U1]);
 }
 
 fn judge<V: Variant>(still: Still<'_, V>, rules: &[Rule]) {
@@ -73,7 +73,7 @@ impl<V: Variant> View for Still<'_, V> {
     }
 
     fn entry(&self, table: u32, index: usize) -> Option<u32> {
-        self.machine.look(Frame::containing(table), index)
+        self.machine.look(Frame::containing(table), index, self.by)
     }
 
     fn cpus(&self) -> usize {
@@ -92,8 +92,8 @@ impl<V: Variant> View for Still<'_, V> {
             swept: seen.swept,
             pdbpool: seen.pdbpool.map(Frame::pa),
             pdbcnt: seen.pdbcnt,
-            tmp: (!self.busy).then_some(Temporary { index: GEOMETRY.ptx(frame), frame }),
-            busy: self.busy,
+            tmp: self.by.is_none().then_some(Temporary { index: GEOMETRY.ptx(frame), frame }),
+            busy: self.by.is_some(),
         }
     }
 
@@ -114,7 +114,7 @@ impl<V: Variant> View for Still<'_, V> {
     }
 
     fn process(&self, n: usize) -> Process {
-        let seen = self.machine.see_process(n);
+        let seen = self.machine.see_process(n, self.by);
         Process {
             alive: seen.alive,
             pdb: seen.pdb.map(Frame::pa),
@@ -123,7 +123,7 @@ impl<V: Variant> View for Still<'_, V> {
             kmaptable: seen.kmaptable.map(Frame::pa),
             nkmap: seen.nkmap,
             newtlb: seen.newtlb,
-            busy: self.busy,
+            busy: self.by.is_some(),
         }
     }
 
@@ -149,7 +149,7 @@ impl<V: Variant> View for Still<'_, V> {
     }
 
     fn generation(&self) -> u32 {
-        self.machine.generation()
+        self.machine.generation(self.by)
     }
 
     fn pool_max(&self) -> u32 {

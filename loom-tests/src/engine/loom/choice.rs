@@ -31,6 +31,8 @@ impl Coin {
 
     /// The current value; a later poll may see a larger one.
     pub fn poll(&self) -> usize {
-        self.value.load(Relaxed)
+        let value = self.value.load(Relaxed);
+        super::steps::chosen(value);
+        value
     }
 }

@@ -9,14 +9,40 @@
 //! with the same thread there, and where it has to turn back at one of them, it does so at the last before
 //! them that it explores, which is the first copy's. A test in `tests/loom_faults.rs` holds it to that.
 //!
+//! More accesses can be made one step in the same way ([`joined`]): all after the first that loom branches before.
+//!
 //! Who loads a word is learnt by the explorations before. A CPU of which it is not known yet loads the
 //! first copy, which is right, too: every store changes it.
+
+use std::cell::Cell;
 
 use loom::sync::atomic::AtomicU32;
 use loom::sync::atomic::Ordering::AcqRel;
 use mmu386::arch::WordName;
 
 use super::learnt;
+
+thread_local! {
+    static JOINED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether what is accessed is part of the step before.
+pub(super) fn is_joined() -> bool {
+    JOINED.get()
+}
+
+/// What is accessed here is part of the step that the thread is in.
+pub(in crate::engine) fn joined<R>(accesses: impl FnOnce() -> R) -> R {
+    if JOINED.get() || !learnt::explored() {
+        return accesses();
+    }
+    JOINED.set(true);
+    loom::stop_exploring();
+    let result = accesses();
+    loom::explore();
+    JOINED.set(false);
+    result
+}
 
 /// A word's atomics.
 pub(super) struct Copies {
@@ -61,15 +87,11 @@ impl Copies {
         if self.more.is_empty() {
             return old;
         }
-        if learnt::explored() {
-            loom::stop_exploring();
-        }
-        for copy in &self.more {
-            op(copy);
-        }
-        if learnt::explored() {
-            loom::explore();
-        }
+        joined(|| {
+            for copy in &self.more {
+                op(copy);
+            }
+        });
         old
     }
 }

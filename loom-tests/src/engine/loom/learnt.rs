@@ -18,7 +18,8 @@
 //! that does. In RMW mode they take no step of the interleaving. Such a load orders nothing, so a wrong
 //! belief could invent a race: this is gone by as the constants are.
 //!
-//! Who loads a word, on the other hand, only tells how few steps conflict: no belief of it is wrong.
+//! Who loads a word, on the other hand, only tells how few steps conflict: no belief of it is wrong. Nor is one of
+//! whose stray ticks look at it: a tick that has read another word is not remembered.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -74,14 +75,18 @@ impl Known {
 
 static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
-/// Who loads which words, a bit for each CPU.
-type Readers = HashMap<WordName, u32>;
+/// Who loads a word, and whose stray ticks look at it, a bit for each CPU.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Readers {
+    load: u32,
+    ticks: u32,
+}
 
 // The executions of an exploration share one thread of the host.
 thread_local! {
     static EXPLORED: Cell<bool> = const { Cell::new(false) };
     /// What the current exploration goes by, and what is known.
-    static READERS: RefCell<(Readers, Readers)> = RefCell::default();
+    static READERS: RefCell<(HashMap<WordName, Readers>, HashMap<WordName, Readers>)> = RefCell::default();
 }
 
 fn known() -> MutexGuard<'static, Known> {
@@ -91,11 +96,13 @@ fn known() -> MutexGuard<'static, Known> {
 /// Set-up begins: its stores come before all that is explored.
 pub fn set_up_from_here() {
     EXPLORED.set(false);
+    super::steps::rewind();
 }
 
 /// Set-up is over.
 pub(super) fn explored_from_here() {
     EXPLORED.set(true);
+    super::steps::begin();
 }
 
 /// An exploration begins.
@@ -166,13 +173,23 @@ pub(super) fn explored() -> bool {
 
 /// CPUs that load the word, a bit each, as far as the current exploration knows.
 pub(super) fn readers(name: WordName) -> u32 {
-    READERS.with_borrow(|(applied, _)| applied.get(&name).copied().unwrap_or_default())
+    READERS.with_borrow(|(applied, _)| applied.get(&name).copied().unwrap_or_default().load)
+}
+
+/// CPUs whose stray ticks look at the word, a bit each, as far as the current exploration knows.
+pub(super) fn lookers(name: WordName) -> u32 {
+    READERS.with_borrow(|(applied, _)| applied.get(&name).copied().unwrap_or_default().ticks)
+}
+
+/// Makes known that they do.
+pub fn looks(name: WordName, cpu: usize) {
+    READERS.with_borrow_mut(|(_, known)| known.entry(name).or_default().ticks |= 1 << cpu);
 }
 
 /// Makes this known of the word.
 pub(super) fn note(name: WordName, what: Learnt) {
     if let Learnt::LoadedBy(cpu) = what {
-        READERS.with_borrow_mut(|(_, known)| *known.entry(name).or_default() |= 1 << cpu);
+        READERS.with_borrow_mut(|(_, known)| known.entry(name).or_default().load |= 1 << cpu);
     } else {
         known().all.insert((name, what));
     }

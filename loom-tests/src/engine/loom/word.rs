@@ -11,6 +11,7 @@ use mmu386::arch::WordName;
 use super::Watched;
 use super::copies::Copies;
 use super::learnt::{self, Learnt};
+use super::steps::{self, Access};
 use crate::engine::{Mode, Sharing, fence, mode};
 
 enum Cell {
@@ -20,10 +21,15 @@ enum Cell {
 
 /// A word's atomic, and what is known of it.
 pub(in crate::engine) struct Atom {
+    /// Names it in this execution, and in all.
+    id: usize,
+    key: u64,
     name: WordName,
     cell: Cell,
     /// No execution so far has stored to the word: see [`learnt`].
     constant: bool,
+    /// CPUs whose stray ticks look at it, a bit each, as far as the current exploration knows.
+    lookers: u32,
     /// Some execution has done a LOCKed operation on the word.
     locked: bool,
     /// What this execution has made known of the word, a bit each.
@@ -39,13 +45,29 @@ impl Atom {
             _ if mode() == Mode::Rmw && !constant => Cell::Shared(Copies::new(name, value)),
             _ => Cell::Shared(Copies::single(value)),
         };
+        let (id, key) =
+            if mode() == Mode::Rmw && steps::seen() { steps::word(name) } else { (0, 0) };
         Self {
+            id,
+            key,
             name,
             cell,
             constant,
+            lookers: learnt::lookers(name),
             locked: learnt::is(name, Learnt::Locked),
             noted: Bits::new(0),
             waiters: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Names it in this execution.
+    pub(in crate::engine) fn id(&self) -> usize {
+        self.id
+    }
+
+    fn accessed(&self, update: bool) {
+        if mode() == Mode::Rmw {
+            steps::accessed(Access { id: self.id, key: self.key, update });
         }
     }
 
@@ -66,9 +88,15 @@ impl Atom {
         match &self.cell {
             Cell::Shared(copies) if mode() == Mode::Rmw && !self.constant => {
                 self.note(Learnt::LoadedBy(cpu as u8));
-                copies.load(cpu)
+                let value = copies.load(cpu);
+                self.accessed(false);
+                value
             }
-            Cell::Shared(copies) => copies.first().load(Acquire),
+            Cell::Shared(copies) => {
+                let value = copies.first().load(Acquire);
+                steps::alone();
+                value
+            }
             Cell::Owned(watched) => {
                 watched.read();
                 now()
@@ -81,6 +109,7 @@ impl Atom {
         match (&self.cell, mode()) {
             (Cell::Shared(copies), Mode::Rmw) => {
                 copies.update(|atom| atom.swap(value, AcqRel));
+                self.accessed(true);
             }
             // loom lets a store land within a read-modify-write (#254), as if a lock could be released
             // in the midst of being taken. Stored by an exchange, it cannot.
@@ -110,6 +139,7 @@ impl Atom {
                 // A LOCKed instruction drains the store buffer and orders both ways.
                 fence();
                 let old = copies.update(op);
+                self.accessed(true);
                 fence();
                 old
             }
@@ -139,6 +169,16 @@ impl Atom {
     /// It did.
     pub(in crate::engine) fn has_stirred(&self) {
         self.note(Learnt::StirsItself);
+    }
+
+    /// Whether others than its owner may access it.
+    pub(in crate::engine) fn is_shared(&self) -> bool {
+        matches!(self.cell, Cell::Shared(_))
+    }
+
+    /// CPUs whose stray ticks look at it, a bit each, as far as the current exploration knows.
+    pub(in crate::engine) fn lookers(&self) -> u32 {
+        self.lookers
     }
 
     /// A CPU has written the word.

@@ -1,0 +1,73 @@
+//! State of the machine that no word holds.
+
+use std::hash::{Hash, Hasher};
+
+use super::joins;
+use super::loom::{How, Which, seen, touch};
+
+/// A value, which engines do not see. Steps that conflict over it must conflict over a word, too; under
+/// loom that is checked.
+#[derive(Debug)]
+pub struct Hidden<T> {
+    what: &'static str,
+    cpu: usize,
+    value: T,
+}
+
+impl<T: Hash> Hash for Hidden<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.value.hash(state);
+    }
+}
+
+impl<T: Copy + Eq + Hash> Hidden<T> {
+    /// `what` is its name in reports, `cpu` the CPU whose it is.
+    pub const fn new(what: &'static str, cpu: usize, value: T) -> Self {
+        Self { what, cpu, value }
+    }
+
+    /// Steps that change it from one value to another conflict with looks that ask for one of these.
+    #[track_caller]
+    fn touch(&self, value: T, how: How) {
+        hidden(self.what, self.cpu, value, how);
+    }
+
+    /// What it is.
+    #[track_caller]
+    pub fn look(&self) -> T {
+        self.touch(self.value, How::Look);
+        self.value
+    }
+
+    /// Whether it is this.
+    #[track_caller]
+    pub fn is(&self, value: T) -> bool {
+        self.touch(value, How::Look);
+        self.value == value
+    }
+
+    /// What it is, for a report, or to judge by.
+    pub fn peek(&self) -> T {
+        self.value
+    }
+
+    /// It becomes this. Returns what it was.
+    #[track_caller]
+    pub fn set(&mut self, value: T) -> T {
+        if self.value != value {
+            self.touch(self.value, How::Change);
+            self.touch(value, How::Change);
+        }
+        std::mem::replace(&mut self.value, value)
+    }
+}
+
+/// The calling thread touches something that engines do not see: this of `what`, of a CPU.
+#[track_caller]
+pub fn hidden(what: &'static str, cpu: usize, which: impl Hash, how: How) {
+    if joins() && seen() {
+        let mut hasher = std::hash::DefaultHasher::new();
+        which.hash(&mut hasher);
+        touch(Which::OfCpu(what, cpu, hasher.finish()), how);
+    }
+}
