@@ -140,7 +140,7 @@ pub fn explore(model: Model, options: Options) -> ! {
             break;
         }
     }
-    if let Some(fault) = engine::loom::steps::fault() {
+    if let Some(fault) = steps::fault() {
         finish(Verdict::Inconclusive, None, None, Some(fault));
     }
     let executions = run.executions.load(Relaxed);

@@ -51,14 +51,14 @@ impl<T: Copy + Eq + Hash> Hidden<T> {
         self.value
     }
 
-    /// It becomes this. Returns what it was.
+    /// It becomes this.
     #[track_caller]
-    pub fn set(&mut self, value: T) -> T {
+    pub fn set(&mut self, value: T) {
         if self.value != value {
             self.touch(self.value, How::Change);
             self.touch(value, How::Change);
         }
-        std::mem::replace(&mut self.value, value)
+        self.value = value;
     }
 }
 

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use mmu386::arch::WordName;
 
 use super::explorer::{self, WordState};
-use super::loom::{self, Atom};
-use super::loom::{How, Which, touch};
+use super::loom::{self, Atom, How, Which, touch};
 use super::{Mode, mode};
 
 /// Who may access a word.
@@ -135,9 +134,9 @@ impl Word {
         }
     }
 
-    #[track_caller]
     /// A plain store. Returns what the word held before, in the order of the execution, unless the
     /// store is still on its way to memory.
+    #[track_caller]
     pub fn store(&self, value: u32) -> Option<u32> {
         match &self.0.engine {
             Engine::Loom(atom) => {
@@ -148,8 +147,8 @@ impl Word {
         }
     }
 
-    #[track_caller]
     /// A LOCKed exchange. Returns the old value.
+    #[track_caller]
     pub fn swap(&self, value: u32) -> u32 {
         match &self.0.engine {
             Engine::Loom(atom) => {
@@ -161,8 +160,8 @@ impl Word {
         }
     }
 
-    #[track_caller]
     /// A LOCKed add. Returns the old value.
+    #[track_caller]
     pub fn fetch_add(&self, value: u32) -> u32 {
         match &self.0.engine {
             Engine::Loom(atom) => {
