@@ -1,13 +1,14 @@
 //! Every model, on Seed, Upstream and Fixed in every mode, and every mutant that a model must kill, in
 //! the modes in which it must, each as a test of its own. A test runs the `models` program, because a
-//! broken property ends a process. Ignored are those of the full set: the same on Fixed with more
-//! preemptions than time allows otherwise.
+//! broken property ends a process. Ignored are those of the full set: the same with more preemptions
+//! than time allows otherwise, on Fixed with more than the model names, on Seed and Upstream with as many.
 
 use std::process::Command;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use loom_tests::engine::Mode;
 use loom_tests::models::{self, Model};
+use loom_tests::run::everyday_bound;
 use loom_tests::verdict::{claims, name};
 
 /// Far above what any model takes; a run that is cut is a failure.
@@ -69,6 +70,11 @@ fn main() {
             }
             for variant in ["seed", "upstream", "fixed"] {
                 trials.push(trial(model.name, variant, mode, &[]));
+                let bound = model.bound(mode);
+                if everyday_bound(&model, variant, mode) != bound && !mode.explorer() {
+                    let bound = bound.map_or("none".into(), |most| most.to_string());
+                    trials.push(trial(model.name, variant, mode, &["--bound", &bound]));
+                }
             }
             for mutant in model.mutants.iter().filter(|m| claims(mode, m.sign().mode)) {
                 trials.push(trial(model.name, &mutant.name(), mode, &[]));

@@ -1,6 +1,8 @@
 //! State of the machine that no word holds.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use foldhash::quality::FixedState;
 
 use super::joins;
 use super::loom::{How, Which, seen, touch};
@@ -62,12 +64,15 @@ impl<T: Copy + Eq + Hash> Hidden<T> {
     }
 }
 
+/// Whether what engines do not see is watched in this execution.
+pub fn watched() -> bool {
+    joins() && seen()
+}
+
 /// The calling thread touches something that engines do not see: this of `what`, of a CPU.
 #[track_caller]
 pub fn hidden(what: &'static str, cpu: usize, which: impl Hash, how: How) {
-    if joins() && seen() {
-        let mut hasher = std::hash::DefaultHasher::new();
-        which.hash(&mut hasher);
-        touch(Which::OfCpu(what, cpu, hasher.finish()), how);
+    if watched() {
+        touch(Which::OfCpu(what, cpu, FixedState::default().hash_one(which)), how);
     }
 }

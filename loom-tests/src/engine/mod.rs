@@ -16,7 +16,7 @@ mod owned;
 mod word;
 
 pub use choice::Choice;
-pub use hidden::{Hidden, hidden};
+pub use hidden::{Hidden, hidden, watched};
 pub use loom::How;
 pub use owned::OwnedCell;
 pub use word::{Access, Sharing, Word};
@@ -104,7 +104,7 @@ pub fn fence() {
     match mode() {
         // Every access reads the latest value, so there is nothing left to order.
         Mode::Rmw | Mode::Sc => {}
-        Mode::AsWritten => ::loom::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst),
+        Mode::AsWritten => loom::fence(),
         Mode::Tso => explorer::drain(),
     }
 }

@@ -60,9 +60,25 @@ impl Word {
         let engine = if mode().explorer() {
             Engine::Explorer(WordState::new(name, value, sharing))
         } else {
-            Engine::Loom(Atom::new(name, value, sharing))
+            Engine::Loom(Atom::new(name, sharing))
         };
-        Self(Rc::new(Inner { name, engine, now: AtomicU32::new(value), writer: Cell::new(None) }))
+        let word = Self(Rc::new(Inner {
+            name,
+            engine,
+            now: AtomicU32::new(value),
+            writer: Cell::new(None),
+        }));
+        if !mode().explorer() {
+            loom::made(&word);
+        }
+        word
+    }
+
+    /// Under loom, once set-up is over: what has come so far is before all that is explored.
+    pub(super) fn make(&self) {
+        if let Engine::Loom(atom) = &self.0.engine {
+            atom.make(self.peek());
+        }
     }
 
     /// Which word it is.
@@ -152,7 +168,7 @@ impl Word {
     pub fn swap(&self, value: u32) -> u32 {
         match &self.0.engine {
             Engine::Loom(atom) => {
-                let old = atom.swap(self.peek(), value);
+                let old = atom.swap(|| self.peek(), value);
                 self.became(atom, value);
                 old
             }
@@ -165,7 +181,7 @@ impl Word {
     pub fn fetch_add(&self, value: u32) -> u32 {
         match &self.0.engine {
             Engine::Loom(atom) => {
-                let old = atom.fetch_add(self.peek(), value);
+                let old = atom.fetch_add(|| self.peek(), value);
                 self.became(atom, old.wrapping_add(value));
                 old
             }
@@ -244,20 +260,19 @@ impl Word {
         }
     }
 
-    /// Under loom: whether stray ticks of `cpu` look at it, as far as the current exploration knows.
+    /// Under loom: whether stray ticks of `cpu` look at it, as far as stores to it go by that.
     pub fn is_looked_at(&self, cpu: usize) -> bool {
         match &self.0.engine {
-            Engine::Loom(atom) => atom.lookers() & 1 << cpu != 0,
+            Engine::Loom(atom) => atom.is_looked_at(cpu),
             Engine::Explorer(_) => false,
         }
     }
 
-    /// Under loom: stray ticks of `cpu` look at it. Returns whether the current exploration knows.
-    pub fn ticks_look_at(&self, cpu: usize) -> bool {
-        if let Engine::Loom(_) = &self.0.engine {
-            loom::learnt::looks(self.0.name, cpu);
+    /// Under loom: they do.
+    pub fn ticks_look(&self, cpu: usize) {
+        if let Engine::Loom(atom) = &self.0.engine {
+            atom.ticks_look(cpu);
         }
-        self.is_looked_at(cpu)
     }
 
     /// Under loom, which does not know: `cpu` has written the word.

@@ -138,12 +138,19 @@ impl<V: Variant> Cpu<V> {
     }
 
     /// Whether others count their stores to these words for this CPU, if it has stray ticks. If not, they do
-    /// in the next exploration.
+    /// from here on, or, where all that a step depends on is told to loom, in the next exploration.
     fn is_told_of(&self, read: &[(Word, u32)]) -> bool {
-        let told = |word: &Word| word.ticks_look_at(self.id());
-        !self.tick.offers()
-            || engine::explored()
-            || read.iter().filter(|(word, _)| !told(word)).count() == 0
+        if !self.tick.offers() || engine::explored() {
+            return true;
+        }
+        let told = read.iter().all(|(word, _)| word.is_looked_at(self.id()));
+        let at_once = !engine::joins();
+        // What only a silent look has shown was not counted before it.
+        if at_once && self.silent.get() {
+            return told;
+        }
+        read.iter().for_each(|(word, _)| word.ticks_look(self.id()));
+        told || at_once
     }
 
     /// This CPU has stored to a word. Under loom, a stray tick that looks at the word may have come to

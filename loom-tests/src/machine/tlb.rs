@@ -5,7 +5,6 @@
 //! has gone; no program can tell which \[M3\]. More entries never make a program right, so the worst
 //! TLB is the one that holds them all; the model has that one, and needs no choice to get there.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use mmu386::entry::{Entry, PTEGLOBAL, PTEPAT, PTEPATLARGE, PTEUNCACHED, PTEUSER, PTEWRITE, PTEWT};
@@ -82,9 +81,18 @@ impl fmt::Display for Translation {
 /// data in one order, so that two machines in the same state compare as the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Tlb {
-    pages: BTreeSet<Translation>,
+    pages: Vec<Translation>,
     /// Directory entries that named page tables, by their index.
-    upper: BTreeSet<(usize, u32)>,
+    upper: Vec<(usize, u32)>,
+}
+
+/// Keeps `all` in order, each once. Returns whether it was there.
+fn include<T: Ord>(all: &mut Vec<T>, one: T) -> bool {
+    let found = all.binary_search(&one);
+    if let Err(place) = found {
+        all.insert(place, one);
+    }
+    found.is_ok()
 }
 
 impl Tlb {
@@ -113,13 +121,13 @@ impl Tlb {
 
     /// The CPU may have this from here on. Returns whether it had it before.
     pub fn add(&mut self, translation: Translation) -> bool {
-        !self.pages.insert(translation)
+        include(&mut self.pages, translation)
     }
 
     /// The CPU may walk through this directory entry from here on.
     /// Returns whether it could before.
     pub fn add_upper(&mut self, slot: usize, pde: Entry) -> bool {
-        !self.upper.insert((slot, unmarked(pde).0))
+        include(&mut self.upper, (slot, unmarked(pde).0))
     }
 
     /// CR3 was loaded: all goes but for global translations.

@@ -278,9 +278,10 @@ impl<V: Variant> Cpu<V> {
 
     fn drops(&self, drop: impl FnOnce(&mut Tlb)) {
         let n = self.id();
-        let before = self.machine.cpu(n).tlb.clone();
+        let before = engine::watched().then(|| self.machine.cpu(n).tlb.clone());
         drop(&mut self.machine.cpu(n).tlb);
         self.machine.walk_everywhere(n);
+        let Some(before) = before else { return };
         let now = self.machine.cpu(n).tlb.clone();
         for translation in before.all().filter(|held| !now.all().any(|h| h == *held)) {
             hidden("TLB", n, translation.va, How::Change);

@@ -76,7 +76,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: None,
             upstream: None,
             mutants: &[Mutant::On(Fault::MachKept, WRONG_M)],
-            bounds: [Some(1), Some(1)],
+            bounds: [Some(1), Some(0)],
             body: for_variant!(process_life),
         },
         Model {
@@ -92,7 +92,7 @@ pub(super) fn models() -> Vec<Model> {
                 Mutant::On(Fault::MachKept, WRONG_M),
                 Mutant::On(Fault::InvlpgKeepsTlb, WRONG_TMP),
             ],
-            bounds: [Some(1), Some(1)],
+            bounds: [Some(1), Some(0)],
             body: for_variant!(process_life_above_the_window),
         },
         Model {

@@ -113,7 +113,7 @@ pub struct Model {
 const TOO_MANY_STATES: &[(&str, &[Mode], usize)] = &[
     ("shared-segment", &[Mode::Sc, Mode::Tso], 1),
     ("device-entries-marked-at-any-time", &[Mode::Sc, Mode::Tso], 1),
-    ("three-flushes-of-one-process", &[Mode::Tso], 2),
+    ("three-flushes-of-one-process", &[Mode::Tso], 1),
 ];
 /// What the explorer does in the full set alone: too many states even without preemptions.
 const LOOM_ALONE: &[&str] =

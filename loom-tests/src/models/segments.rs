@@ -35,7 +35,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(FREED),
             upstream: Some(FREED),
             mutants: &[Mutant::Without("c1", FREED)],
-            bounds: [Some(3), Some(2)],
+            bounds: [Some(3), Some(1)],
             body: for_variant!(fault_against_free),
         },
         Model {

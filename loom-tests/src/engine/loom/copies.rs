@@ -14,16 +14,36 @@
 //! Who loads a word is learnt by the explorations before. A CPU of which it is not known yet loads the
 //! first copy, which is right, too: every store changes it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use loom::sync::atomic::AtomicU32;
-use loom::sync::atomic::Ordering::AcqRel;
-use mmu386::arch::WordName;
+use loom::sync::atomic::Ordering::{AcqRel, Relaxed};
 
-use super::learnt;
+use super::{learnt, steps};
 
 thread_local! {
     static JOINED: Cell<bool> = const { Cell::new(false) };
+    /// What nobody stores to.
+    static ALONE: RefCell<Option<AtomicU32>> = RefCell::default();
+}
+
+/// An execution begins, and has no atomics yet.
+pub(super) fn rewind() {
+    ALONE.set(None);
+}
+
+/// Its atomics are made.
+pub(super) fn make() {
+    ALONE.with_borrow_mut(|alone| _ = alone.get_or_insert_with(|| AtomicU32::new(0)));
+}
+
+/// A step that conflicts with none, for a load of what nobody stores to: what is joined to it conflicts. Part of the
+/// step before it needs none.
+pub(super) fn alone() {
+    if !is_joined() {
+        ALONE.with_borrow(|atomic| atomic.as_ref().map(|atomic| atomic.load(Relaxed)));
+        steps::alone();
+    }
 }
 
 /// Whether what is accessed is part of the step before.
@@ -53,21 +73,10 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// One atomic only.
-    pub(super) fn single(value: u32) -> Self {
-        Self { first: AtomicU32::new(value), more: Vec::new(), readers: 0 }
-    }
-
-    /// As many as the word has readers.
-    pub(super) fn new(name: WordName, value: u32) -> Self {
-        let readers = learnt::readers(name);
+    /// As many as the word has readers, which are a bit each.
+    pub(super) fn new(readers: u32, value: u32) -> Self {
         let more = (1..readers.count_ones()).map(|_| AtomicU32::new(value)).collect();
-        Self { readers, more, ..Self::single(value) }
-    }
-
-    /// The first one.
-    pub(super) fn first(&self) -> &AtomicU32 {
-        &self.first
+        Self { first: AtomicU32::new(value), more, readers }
     }
 
     /// A load by `cpu`.
@@ -84,14 +93,9 @@ impl Copies {
     /// A store or LOCKed operation: `op` on every copy, in one step. Returns what it did on the first.
     pub(super) fn update(&self, op: impl Fn(&AtomicU32) -> u32) -> u32 {
         let old = op(&self.first);
-        if self.more.is_empty() {
-            return old;
+        if !self.more.is_empty() {
+            joined(|| self.more.iter().for_each(|copy| _ = op(copy)));
         }
-        joined(|| {
-            for copy in &self.more {
-                op(copy);
-            }
-        });
         old
     }
 }

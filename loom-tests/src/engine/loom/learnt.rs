@@ -2,7 +2,7 @@
 //!
 //! In RMW mode a load is a read-modify-write, so two CPUs that read a word nobody writes look as if
 //! the order of their reads mattered, and the explorer tries both. A word that no execution stores
-//! to is therefore read by plain loads, which are exact for it. Which words those are is learnt: the
+//! to holds what set-up has left there, and loads of it conflict with nothing. Which words those are is learnt: the
 //! first exploration takes every word for written, later ones take those for constants that none so
 //! far has stored to. An exploration that stores to such a constant does not count: it is done again,
 //! and if it breaks a property, the process starts over and takes every word for written. So it is
@@ -22,80 +22,118 @@
 //! whose stray ticks look at it: a tick that has read another word is not remembered.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
-use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
 use mmu386::arch::WordName;
 
 /// What can become known of a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Learnt {
     /// Some execution stores to it.
     Written,
     /// Some execution does a LOCKed operation on it.
     Locked,
-    /// In some execution this CPU writes it.
-    WrittenBy(u8),
     /// In some execution a CPU's own store to it gives its next interrupt something to do.
     StirsItself,
+    /// In some execution this CPU writes it.
+    WrittenBy(u8),
     /// In some execution this CPU loads it.
     LoadedBy(u8),
+    /// In some execution stray ticks of this CPU look at it.
+    TicksOf(u8),
+}
+
+/// loom runs five threads, one of which sets up.
+const MOST_CPUS: u8 = 4;
+
+/// What is known of a word, a bit each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Facts(u32);
+
+impl Facts {
+    const ALL: Self = Self(u32::MAX);
+
+    /// With this. Returns whether it was known.
+    pub(super) fn include(&mut self, what: Learnt) -> bool {
+        let before = *self;
+        self.0 |= what.bit();
+        *self == before
+    }
+
+    pub(super) fn has(self, what: Learnt) -> bool {
+        self.0 & what.bit() != 0
+    }
+
+    /// Whether some other CPU than this one writes the word.
+    pub(super) fn written_by_others(self, cpu: usize) -> bool {
+        let mut others = (0..MOST_CPUS).filter(|n| usize::from(*n) != cpu);
+        others.any(|n| self.has(Learnt::WrittenBy(n)))
+    }
+
+    /// CPUs that load it, a bit each.
+    pub(super) fn loaders(self) -> u32 {
+        self.0 >> Learnt::LoadedBy(0).bit().trailing_zeros() & ((1 << MOST_CPUS) - 1)
+    }
 }
 
 impl Learnt {
     /// A bit of its own.
-    pub(super) fn bit(self) -> u32 {
+    fn bit(self) -> u32 {
         match self {
             Self::Written => 1,
             Self::Locked => 2,
             Self::StirsItself => 4,
             Self::WrittenBy(cpu) => 8 << cpu,
             Self::LoadedBy(cpu) => 8 << (MOST_CPUS + cpu),
+            Self::TicksOf(cpu) => 8 << (2 * MOST_CPUS + cpu),
         }
     }
+
+    /// Whether an exploration that has not known it counts.
+    fn is_harmless(self) -> bool {
+        matches!(self, Self::LoadedBy(_) | Self::TicksOf(_))
+    }
 }
+
+/// What an exploration goes by for a word.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beliefs {
+    /// Where a wrong belief invents executions.
+    pub(super) applied: Facts,
+    /// Where it hides some.
+    pub(super) believed: Facts,
+    /// Where none is wrong.
+    pub(super) readers: Facts,
+}
+
+type Words = HashMap<WordName, Facts, FixedState>;
 
 /// What is known, and what the current exploration goes by: it must not change its mind between
 /// executions. Without anything to go by, it takes everything for true.
 #[derive(Default)]
 struct Known {
-    all: HashSet<(WordName, Learnt)>,
-    applied: Option<HashSet<(WordName, Learnt)>>,
-    /// What it goes by where a wrong belief hides executions and invents none.
-    believed: HashSet<(WordName, Learnt)>,
+    all: Words,
+    applied: Option<Words>,
+    believed: Words,
     /// Nothing is to be believed.
     wary: bool,
+    /// More has become known than the current exploration goes by, and than it goes by for sure.
+    more: bool,
+    contradicted: bool,
 }
 
-impl Known {
-    fn may_be(&self, fact: (WordName, Learnt)) -> bool {
-        self.wary || self.believed.contains(&fact)
-    }
-}
-
-static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
-
-/// Who loads a word, and whose stray ticks look at it, a bit for each CPU.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Readers {
-    load: u32,
-    ticks: u32,
-}
-
-// The executions of an exploration share one thread of the host.
+// The executions of an exploration share one thread of the host, and so do all explorations that learn from each
+// other.
 thread_local! {
     static EXPLORED: Cell<bool> = const { Cell::new(false) };
-    /// What the current exploration goes by, and what is known.
-    static READERS: RefCell<(HashMap<WordName, Readers>, HashMap<WordName, Readers>)> = RefCell::default();
-}
-
-fn known() -> MutexGuard<'static, Known> {
-    KNOWN.lock().expect("no panic while it is held")
+    static KNOWN: RefCell<Known> = RefCell::default();
 }
 
 /// Set-up begins: its stores come before all that is explored.
 pub fn set_up_from_here() {
     EXPLORED.set(false);
+    super::copies::rewind();
     super::steps::rewind();
 }
 
@@ -105,92 +143,62 @@ pub(super) fn explored_from_here() {
     super::steps::begin();
 }
 
+/// Whether set-up is over: only then are there steps, and is something learnt of them.
+pub(super) fn explored() -> bool {
+    EXPLORED.get()
+}
+
 /// An exploration begins.
 pub fn begin() {
-    let mut known = known();
-    known.believed = known.all.clone();
-    READERS.with_borrow_mut(|(applied, known)| applied.clone_from(known));
+    KNOWN.with_borrow_mut(|known| {
+        known.believed = known.all.clone();
+        known.more = false;
+    });
 }
 
 /// The next exploration goes by all that is known now.
 pub fn apply() {
-    let mut known = known();
-    known.applied = Some(known.all.clone());
+    KNOWN.with_borrow_mut(|known| {
+        known.applied = Some(known.all.clone());
+        known.contradicted = false;
+    });
 }
 
 /// Explorations go by nothing from here on.
 pub fn believe_nothing() {
-    known().wary = true;
+    KNOWN.with_borrow_mut(|known| known.wary = true);
 }
 
 /// Whether the current exploration has met nothing that contradicts what it goes by.
 pub fn sound() -> bool {
-    let known = known();
-    known.applied.as_ref().is_none_or(|applied| applied.len() == known.all.len())
+    KNOWN.with_borrow(|known| known.applied.is_none() || !known.contradicted)
 }
 
 /// Whether another exploration would go by nothing that this one has not: this one has met nothing that it
 /// did not believe.
 pub fn settled() -> bool {
-    let known = known();
-    let read = READERS.with_borrow(|(applied, known)| applied == known);
-    known.wary || known.believed.len() == known.all.len() && read
+    KNOWN.with_borrow(|known| known.wary || !known.more)
 }
 
-/// Whether the current exploration is to go by this.
-pub(super) fn is(name: WordName, what: Learnt) -> bool {
-    known().applied.as_ref().is_none_or(|applied| applied.contains(&(name, what)))
-}
-
-/// Whether the current exploration is to go by nobody else storing to the word than this CPU, if that.
-pub(super) fn written_by_it_alone(name: WordName, cpu: usize) -> bool {
-    let known = known();
-    let others = (0..MOST_CPUS).filter(|n| usize::from(*n) != cpu);
-    known.applied.as_ref().is_some_and(|applied| {
-        others.map(Learnt::WrittenBy).all(|fact| !applied.contains(&(name, fact)))
+/// What the current exploration goes by for this word.
+pub(super) fn of(name: WordName) -> Beliefs {
+    KNOWN.with_borrow(|known| {
+        let readers = known.believed.get(&name).copied().unwrap_or_default();
+        let applied = known.applied.as_ref();
+        Beliefs {
+            applied: applied.map_or(Facts::ALL, |all| all.get(&name).copied().unwrap_or_default()),
+            believed: if known.wary { Facts::ALL } else { readers },
+            readers,
+        }
     })
-}
-
-/// Whether some other CPU than this one writes the word.
-pub(super) fn written_by_others(name: WordName, cpu: usize) -> bool {
-    let others = (0..MOST_CPUS).filter(|n| usize::from(*n) != cpu);
-    let known = known();
-    others.map(Learnt::WrittenBy).any(|fact| known.may_be((name, fact)))
-}
-
-/// Whether a CPU's own store to the word may give its next interrupt something to do.
-pub(super) fn stirs_itself(name: WordName) -> bool {
-    known().may_be((name, Learnt::StirsItself))
-}
-
-/// loom runs five threads, one of which sets up.
-const MOST_CPUS: u8 = 4;
-
-/// Whether set-up is over: only then is something learnt.
-pub(super) fn explored() -> bool {
-    EXPLORED.get()
-}
-
-/// CPUs that load the word, a bit each, as far as the current exploration knows.
-pub(super) fn readers(name: WordName) -> u32 {
-    READERS.with_borrow(|(applied, _)| applied.get(&name).copied().unwrap_or_default().load)
-}
-
-/// CPUs whose stray ticks look at the word, a bit each, as far as the current exploration knows.
-pub(super) fn lookers(name: WordName) -> u32 {
-    READERS.with_borrow(|(applied, _)| applied.get(&name).copied().unwrap_or_default().ticks)
-}
-
-/// Makes known that they do.
-pub fn looks(name: WordName, cpu: usize) {
-    READERS.with_borrow_mut(|(_, known)| known.entry(name).or_default().ticks |= 1 << cpu);
 }
 
 /// Makes this known of the word.
 pub(super) fn note(name: WordName, what: Learnt) {
-    if let Learnt::LoadedBy(cpu) = what {
-        READERS.with_borrow_mut(|(_, known)| known.entry(name).or_default().load |= 1 << cpu);
-    } else {
-        known().all.insert((name, what));
-    }
+    KNOWN.with_borrow_mut(|known| {
+        if !known.all.entry(name).or_default().include(what) {
+            known.more = true;
+            known.contradicted |= !what.is_harmless();
+        }
+    });
 }

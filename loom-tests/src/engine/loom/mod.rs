@@ -1,8 +1,10 @@
 //! loom, as published, underneath the words of a machine.
 
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
-use super::{Mode, set_mode};
+use super::{Mode, Word, set_mode};
 
 mod choice;
 mod copies;
@@ -65,15 +67,43 @@ pub fn explore(
     }
 }
 
-/// A thread of the current execution.
+thread_local! {
+    /// Words of the execution that is being set up.
+    static WORDS: RefCell<Vec<Word>> = RefCell::default();
+}
+
+/// A word that is new.
+pub(super) fn made(word: &Word) {
+    if learnt::explored() {
+        word.make();
+    } else {
+        WORDS.with_borrow_mut(|words| words.push(word.clone()));
+    }
+}
+
+fn make_words() {
+    copies::make();
+    WORDS.take().iter().for_each(Word::make);
+}
+
+/// A thread of the current execution. Set-up is over but for what follows in no thread.
 pub(super) fn spawn(body: impl FnOnce() + 'static) {
+    make_words();
     let thread = ::loom::thread::spawn(body);
     steps::spawned(thread.thread().id());
+}
+
+/// A full fence. Set-up needs none.
+pub(super) fn fence() {
+    if learnt::explored() {
+        ::loom::sync::atomic::fence(SeqCst);
+    }
 }
 
 /// Ends the set-up of an execution: what follows is explored. Called by the first thread once, after
 /// it has spawned the others.
 pub fn explore_from_here() {
+    make_words();
     learnt::explored_from_here();
     loom::explore();
 }

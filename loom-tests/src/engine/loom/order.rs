@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::panic::Location;
 
+use foldhash::fast::FixedState;
 use mmu386::arch::WordName;
 
 use super::steps::{Access, THREADS};
@@ -67,7 +68,7 @@ pub(super) struct Order {
     clocks: [Clock; THREADS],
     words: Vec<WordClocks>,
     held: Vec<Touched>,
-    others: HashMap<Which, Touched>,
+    others: HashMap<Which, Touched, FixedState>,
     /// The thread that is in a step, or goes on after a rest.
     current: Option<usize>,
     /// What it has accessed, and touched. What orders the step may come last.

@@ -7,7 +7,9 @@
 //! that is explored depends on them.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use foldhash::quality::FixedState;
 
 use super::steps::{Access, THREADS};
 
@@ -52,7 +54,7 @@ impl Orders {
 
     pub(super) fn close(&mut self) {
         let Some((me, accesses, chosen)) = self.step.take() else { return };
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = FixedState::default().build_hasher();
         (self.threads[me], chosen).hash(&mut hasher);
         for access in &accesses {
             if self.words.len() <= access.id {
@@ -75,9 +77,7 @@ impl Orders {
     }
 
     pub(super) fn end(&mut self) {
-        let mut hasher = DefaultHasher::new();
-        self.threads.hash(&mut hasher);
-        self.all.insert(hasher.finish());
+        self.all.insert(FixedState::default().hash_one(self.threads));
     }
 
     /// How many there are, and what names the set of them.

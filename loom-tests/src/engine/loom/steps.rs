@@ -4,9 +4,10 @@
 //! next access: nobody comes in between.
 
 use std::cell::RefCell;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::panic::Location;
 
+use foldhash::quality::FixedState;
 use loom::thread::ThreadId;
 use mmu386::arch::WordName;
 
@@ -84,11 +85,10 @@ pub(super) fn rewind() {
 
 /// A word of the execution. Returns what names it there, and in all.
 pub(super) fn word(name: WordName) -> (usize, u64) {
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
+    let key = FixedState::default().hash_one(name);
     STEPS.with_borrow_mut(|steps| {
         steps.words.push(name);
-        (steps.words.len() - 1, hasher.finish())
+        (steps.words.len() - 1, key)
     })
 }
 
