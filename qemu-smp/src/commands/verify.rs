@@ -114,7 +114,7 @@ impl Work<'_> {
                 saved = Err(error);
             }
         });
-        saved
+        saved.and_then(|()| self.review.save())
     }
 
     fn kernel(&mut self, variant: &str) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -12,10 +12,15 @@ use crate::paths::Paths;
 use crate::process::{capture, command, interrupted};
 use crate::verdict::{Planned, Row, agreements, judge};
 
+/// How old the files may be while answers come: a page of a thousand rows takes long to make.
+const STALE: Duration = Duration::from_secs(5);
+
 /// Everything that one `verify` found out.
 #[derive(Debug)]
 pub struct Review {
     folder: PathBuf,
+    /// When an answer was last written.
+    written: Instant,
     /// The commit that was checked, and whether the checkout had changes on top.
     pub commit: Option<String>,
     /// Whether the checkout differs from the commit.
@@ -42,6 +47,7 @@ impl Review {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let review = Self {
             folder: paths.review(),
+            written: Instant::now(),
             commit: git(paths, &["rev-parse", "HEAD"]),
             dirty: git(paths, &["status", "--porcelain"]).is_none_or(|changes| !changes.is_empty()),
             rows: Vec::new(),
@@ -69,7 +75,8 @@ impl Review {
         self.rows.push(row);
     }
 
-    /// Puts an answer in the place of its planned row, or at the end, and writes both files.
+    /// Puts an answer in the place of its planned row, or at the end, and writes both files if they are stale.
+    /// Who has put the last one saves.
     pub fn put(&mut self, row: Row) -> Result<()> {
         let same = |other: &&mut Row| {
             (&other.engine, &other.mode, &other.model, &other.variant)
@@ -79,7 +86,12 @@ impl Review {
             Some(place) => *place = row,
             None => self.rows.push(row),
         }
-        self.save()
+        if self.written.elapsed() < STALE {
+            return Ok(());
+        }
+        self.save()?;
+        self.written = Instant::now();
+        Ok(())
     }
 
     /// Something that is wrong beside the rows.
