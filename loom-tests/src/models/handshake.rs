@@ -108,7 +108,7 @@ pub(super) fn models() -> Vec<Model> {
             seed: Some(STALE_IDLE),
             upstream: Some(STALE_IDLE),
             mutants: &[Mutant::Without("a2", STALE_IDLE), NO_FLUSH],
-            bounds: [Some(2), Some(1)],
+            bounds: [Some(3), Some(1)],
             body: for_variant!(three_cpus_two_unmappers),
         },
         Model {
