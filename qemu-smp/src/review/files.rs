@@ -12,7 +12,8 @@ use crate::paths::Paths;
 use crate::process::{capture, command, interrupted};
 use crate::verdict::{Planned, Row, agreements, judge};
 
-/// How old the files may be while answers come: a page of a thousand rows takes long to make.
+/// How old the files may be while answers come, and so what a kill can lose: a page of a thousand rows takes
+/// long to make.
 const STALE: Duration = Duration::from_secs(5);
 
 /// Everything that one `verify` found out.

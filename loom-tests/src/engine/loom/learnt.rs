@@ -118,8 +118,9 @@ struct Known {
     believed: Words,
     /// Nothing is to be believed.
     wary: bool,
-    /// More has become known than the current exploration goes by, and than it goes by for sure.
+    /// More has become known since the current exploration began.
     more: bool,
+    /// More than harmless things have become known since `applied` was fixed.
     contradicted: bool,
 }
 

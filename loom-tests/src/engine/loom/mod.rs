@@ -86,7 +86,7 @@ fn make_words() {
     WORDS.take().iter().for_each(Word::make);
 }
 
-/// A thread of the current execution. Set-up is over but for what follows in no thread.
+/// A thread of the current execution. Words are made before the first, so that they come before all threads.
 pub(super) fn spawn(body: impl FnOnce() + 'static) {
     make_words();
     let thread = ::loom::thread::spawn(body);
