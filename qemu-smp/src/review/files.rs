@@ -175,3 +175,43 @@ fn git(paths: &Paths, args: &[&str]) -> Option<String> {
     let said = capture(git, Duration::from_secs(20), |_| ()).ok()?;
     said.success().then(|| said.stdout.trim().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(model: &str) -> Row {
+        serde_json::from_value(json!({
+            "id": "x", "property": "V1", "hazard": "A4", "variant": "fixed", "engine": "loom", "mode": "rmw",
+            "model": model, "cpus": 2, "executions": 3, "verdict": "holds", "expected": "holds",
+        }))
+        .unwrap()
+    }
+
+    /// A page of a thousand rows takes long to make: not after each of them, and not never.
+    #[test]
+    fn files_are_written_when_they_are_stale() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut review = Review {
+            folder: folder.path().into(),
+            written: Instant::now(),
+            commit: None,
+            dirty: false,
+            rows: Vec::new(),
+            plan: Vec::new(),
+            measured: Vec::new(),
+            boots: Vec::new(),
+            troubles: Vec::new(),
+            cores: 2,
+            complete: false,
+        };
+        review.put(row("first")).unwrap();
+        assert!(!review.file("verdict.json").exists());
+        review.written -= STALE;
+        review.put(row("second")).unwrap();
+        let written = || fs::read_to_string(review.file("verdict.json")).unwrap();
+        assert!(written().contains("first") && written().contains("second"));
+        review.put(row("third")).unwrap();
+        assert!(!fs::read_to_string(review.file("verdict.json")).unwrap().contains("third"));
+    }
+}
