@@ -57,6 +57,10 @@ enum Command {
         /// check the reductions.
         #[arg(long)]
         no_reduction: bool,
+        /// In modes sc and tso: makes steps that could be left out because they commute, and compares where
+        /// they lead with where they were known to.
+        #[arg(long)]
+        check: bool,
         /// One row of JSON on standard output.
         #[arg(long)]
         json: bool,
@@ -94,6 +98,7 @@ fn main() {
             workers,
             memory,
             no_reduction,
+            check,
             json,
         } => {
             let Some(found) = models::all().into_iter().find(|m| m.name == model) else {
@@ -111,7 +116,7 @@ fn main() {
             let memory = memory << 20;
             let reduce = !no_reduction;
             let options =
-                Options { variant, mode, bound, max_seconds, json, workers, memory, reduce };
+                Options { variant, mode, bound, max_seconds, json, workers, memory, reduce, check };
             run::explore(found, options);
         }
     }

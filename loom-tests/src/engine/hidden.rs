@@ -1,11 +1,13 @@
 //! State of the machine that no word holds.
 
 use std::hash::{BuildHasher, Hash, Hasher};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use foldhash::quality::FixedState;
 
-use super::joins;
 use super::loom::{How, Which, seen, touch};
+use super::{explored, explorer, joins};
 
 /// A value, which engines do not see. Steps that conflict over it must conflict over a word, too; under
 /// loom that is checked.
@@ -61,6 +63,58 @@ impl<T: Copy + Eq + Hash> Hidden<T> {
             self.touch(value, How::Change);
         }
         self.value = value;
+    }
+}
+
+/// A part of the machine's state, which the explorer is told of: it is read wherever it is held, and changed wherever
+/// it is held to be changed.
+pub struct Part<T> {
+    number: usize,
+    value: Mutex<T>,
+}
+
+/// A part, held for a moment.
+pub struct Held<'a, T> {
+    number: usize,
+    value: MutexGuard<'a, T>,
+}
+
+impl<T> Part<T> {
+    /// `number` names the part to the explorer.
+    pub const fn new(number: usize, value: T) -> Self {
+        Self { number, value: Mutex::new(value) }
+    }
+
+    /// Holds it.
+    pub fn hold(&self) -> Held<'_, T> {
+        touches(self.number, false);
+        // Held for a moment, but perhaps by a thread that unwinds.
+        Held {
+            number: self.number,
+            value: self.value.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+}
+
+impl<T> Deref for Held<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for Held<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        touches(self.number, true);
+        &mut self.value
+    }
+}
+
+/// The current step reads a part of the machine's state that no [`Part`] holds, or changes it.
+pub fn touches(number: usize, writes: bool) {
+    if explored() {
+        explorer::touches(number, writes);
     }
 }
 

@@ -98,7 +98,10 @@ struct Explored {
 impl Host for Explored {
     fn held_back(&self, _: &Word) {}
 
-    fn digest(&self, _: &mut dyn Hasher) {}
+    fn parts(&self) -> usize {
+        0
+    }
+    fn digest(&self, _: usize, _: &mut dyn Hasher) {}
     fn reached_memory(&self, _: usize, _: &Word, _: u32) {}
 
     fn ended(&self) {

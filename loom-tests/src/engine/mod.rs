@@ -16,7 +16,7 @@ mod owned;
 mod word;
 
 pub use choice::Choice;
-pub use hidden::{Hidden, hidden, watched};
+pub use hidden::{Held, Hidden, Part, hidden, touches, watched};
 pub use loom::How;
 pub use owned::OwnedCell;
 pub use word::{Access, Sharing, Word};

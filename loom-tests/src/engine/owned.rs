@@ -30,7 +30,7 @@ impl<T: Copy + 'static> Owned<T> for OwnedCell<T> {
     }
 
     fn get(&self) -> T {
-        let value = self.peek();
+        let value = self.raw();
         match &self.watch {
             Watch::Loom(watched) => watched.read(),
             Watch::Explorer(cell) => explorer::owned_read(cell, value.digest()),
@@ -50,6 +50,13 @@ impl<T: Copy + 'static> Owned<T> for OwnedCell<T> {
 impl<T: Copy> OwnedCell<T> {
     /// The value, for an oracle: not an access of the machine.
     pub fn peek(&self) -> T {
+        if let Watch::Explorer(cell) = &self.watch {
+            explorer::owned_look(cell);
+        }
+        self.raw()
+    }
+
+    fn raw(&self) -> T {
         *self.value.lock().expect("no panic while it is held")
     }
 }

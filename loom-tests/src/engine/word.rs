@@ -93,8 +93,16 @@ impl Word {
         self.peek()
     }
 
-    /// The same, where nothing depends on it.
+    /// The same, where loom need not know.
     pub fn peek(&self) -> u32 {
+        if let Engine::Explorer(state) = &self.0.engine {
+            explorer::looked_at(state);
+        }
+        self.raw()
+    }
+
+    /// The same, for engines.
+    pub(super) fn raw(&self) -> u32 {
         self.0.now.load(Relaxed)
     }
 

@@ -239,25 +239,25 @@ impl<V: Variant> Arch for Cpu<V> {
     fn splhi(&self) -> Spl {
         // The last moment at which an interrupt may arrive.
         self.point();
-        let mut cpu = self.machine.cpu(self.id());
-        let level = if cpu.lo { Spl::Lo } else { Spl::Hi };
-        cpu.lo = cpu.lo && self.faulty(Fault::SplhiIgnored);
+        let mut lo = self.machine.lo(self.id());
+        let level = if *lo { Spl::Lo } else { Spl::Hi };
+        *lo = *lo && self.faulty(Fault::SplhiIgnored);
         level
     }
 
     fn spllo(&self) -> Spl {
-        let mut cpu = self.machine.cpu(self.id());
-        let level = if cpu.lo { Spl::Lo } else { Spl::Hi };
-        cpu.lo = true;
+        let mut lo = self.machine.lo(self.id());
+        let level = if *lo { Spl::Lo } else { Spl::Hi };
+        *lo = true;
         level
     }
 
     fn splx(&self, level: Spl) {
-        self.machine.cpu(self.id()).lo = level == Spl::Lo;
+        *self.machine.lo(self.id()) = level == Spl::Lo;
     }
 
     fn islo(&self) -> bool {
-        self.machine.cpu(self.id()).lo && !self.faulty(Fault::SplhiIgnored)
+        *self.machine.lo(self.id()) && !self.faulty(Fault::SplhiIgnored)
     }
 
     fn getcr3(&self) -> Frame {
@@ -321,7 +321,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn freeldt(&self, base: u32) {
-        self.machine.freed_ldts.lock().expect("no panic while it is held").push(base);
+        self.machine.freed_ldts.hold().push(base);
     }
 
     fn text(&self) -> Range<u32> {

@@ -78,7 +78,7 @@ impl<V: Variant> Cpu<V> {
     }
 
     pub(super) fn takes_interrupts(&self) -> bool {
-        self.machine.cpu(self.id()).lo
+        *self.machine.lo(self.id())
     }
 
     fn wrong_level(&self, what: &str) -> ! {

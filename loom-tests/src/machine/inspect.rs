@@ -230,7 +230,7 @@ impl<V: Variant> Cpu<V> {
 
     /// Local descriptor tables that were given back.
     pub fn freed_ldts(&self) -> Vec<u32> {
-        self.machine.freed_ldts.lock().expect("no panic while it is held").clone()
+        self.machine.freed_ldts.hold().clone()
     }
 
     /// All pages that newpage gives out, in the order of their numbers.

@@ -35,7 +35,7 @@ impl<V: Variant> Cpu<V> {
     pub(super) fn point(&self) -> bool {
         if !self.machine.running.load(Relaxed)
             || self.in_interrupt.get()
-            || !self.machine.cpu(self.id()).lo
+            || !*self.machine.lo(self.id())
         {
             return false;
         }
@@ -101,9 +101,9 @@ impl<V: Variant> Cpu<V> {
 
     /// The scheduler's tick asks, with interrupts off.
     pub(super) fn may_preempt(&self) -> bool {
-        self.machine.cpu(self.id()).lo = false;
+        *self.machine.lo(self.id()) = false;
         let may = lock::may_preempt(self);
-        self.machine.cpu(self.id()).lo = true;
+        *self.machine.lo(self.id()) = true;
         may || self.faulty(Fault::NlocksIgnored)
     }
 
@@ -147,9 +147,9 @@ impl<V: Variant> Cpu<V> {
     fn handle(&self, handler: impl FnOnce()) {
         let interrupted = explorer::interrupted();
         self.in_interrupt.set(true);
-        self.machine.cpu(self.id()).lo = false;
+        *self.machine.lo(self.id()) = false;
         self.keeps_level("an interrupt handler", handler);
-        self.machine.cpu(self.id()).lo = true;
+        *self.machine.lo(self.id()) = true;
         self.in_interrupt.set(false);
         explorer::resumed(interrupted);
     }
@@ -306,7 +306,7 @@ impl<V: Variant> Cpu<V> {
     /// The same where looks cost no step.
     fn wait_as_written(&self, mut seen: Vec<(Word, u32)>) {
         let asked = seen.len();
-        if self.machine.cpu(self.id()).lo && !self.in_interrupt.get() {
+        if *self.machine.lo(self.id()) && !self.in_interrupt.get() {
             // What comes later finds the watcher.
             if self.take_ipi() {
                 return;
@@ -328,7 +328,7 @@ impl<V: Variant> Cpu<V> {
     /// Rests until one of the words is not as seen, and takes the ticks that would find something.
     fn rest(&self, seen: Vec<(Word, u32)>) {
         loop {
-            let lo = self.machine.cpu(self.id()).lo && !self.in_interrupt.get();
+            let lo = *self.machine.lo(self.id()) && !self.in_interrupt.get();
             let alarm = lo.then(|| self.idle_tick.borrow().clone());
             for (word, value) in &seen {
                 self.note(Op::Wait(word.name(), *value));

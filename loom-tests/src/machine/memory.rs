@@ -1,36 +1,28 @@
 //! The contents of frames, and the page allocator.
 
-use std::hash::{Hash, Hasher};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, OnceLock};
 
 use mmu386::arch::WordName;
 use mmu386::entry::{PTEGLOBAL, PTEUSER, PTEVALID, PTEWRITE};
 use mmu386::layout::Frame;
 
+use super::digest::{PAGES_FREE, TABLES_LEFT};
 use super::frames::{
     FRAMES, HIGH, PAGES, TABLES, TEXT, device, frame, mach_page, mach_pdb, private_table,
     second_table,
 };
 use super::{GEOMETRY, Pages};
-use crate::engine::{How, Sharing, Word, hidden};
+use crate::engine::{How, Part, Sharing, Word, hidden, touches};
 
 /// All frames that entries can be read from.
 pub struct Memory {
     tables: Vec<OnceLock<Vec<Word>>>,
     next_table: AtomicUsize,
-    free: Mutex<Vec<Frame>>,
+    free: Part<Vec<Frame>>,
     /// What the entries of a page are that was never given out before; 0 if pages are cleared
     /// whenever they are given out.
     leftover: u32,
-}
-
-/// What words do not tell.
-impl Hash for Memory {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.next_table.load(Relaxed).hash(state);
-        self.free.lock().expect("no panic while it is held").hash(state);
-    }
 }
 
 impl Memory {
@@ -46,7 +38,7 @@ impl Memory {
         let memory = Self {
             tables: (0..FRAMES).map(|_| OnceLock::new()).collect(),
             next_table: AtomicUsize::new(TABLES),
-            free: Mutex::new(free),
+            free: Part::new(PAGES_FREE, free),
             leftover: if garbage { device(7) | PTEUSER | PTEVALID } else { 0 },
         };
         let all_global = if global && ready > 0 { PTEGLOBAL } else { 0 };
@@ -104,6 +96,7 @@ impl Memory {
     /// A cleared page table for VMAP, shared by all.
     pub fn table(&self) -> Option<Frame> {
         hidden("page tables of VMAP", 0, (), How::Change);
+        touches(TABLES_LEFT, true);
         let number = self.next_table.fetch_add(1, Relaxed);
         if number >= PAGES {
             return None;
@@ -115,7 +108,7 @@ impl Memory {
     /// A page, with whatever is in it.
     pub fn page(&self) -> Frame {
         hidden("free pages", 0, (), How::Change);
-        let page = self.free.lock().expect("no panic while it is held").pop();
+        let page = self.free.hold().pop();
         let page = page.expect("a model takes fewer pages than the machine has");
         self.fill(page, |_| (self.leftover, Sharing::Owned));
         if self.leftover == 0 {
@@ -129,12 +122,23 @@ impl Memory {
     /// Gives a page back.
     pub fn free(&self, page: Frame) {
         hidden("free pages", 0, (), How::Change);
-        self.free.lock().expect("no panic while it is held").push(page);
+        self.free.hold().push(page);
+    }
+
+    /// How many page tables of VMAP were given out, beside others.
+    pub fn tables_taken(&self) -> usize {
+        self.next_table.load(Relaxed)
     }
 
     /// An entry of a frame, or `None` if the frame has no contents.
     pub fn look(&self, frame: Frame, index: usize) -> Option<&Word> {
-        self.tables.get(frame.number())?.get().map(|table| &table[index])
+        let table = self.tables.get(frame.number())?.get();
+        if table.is_none() {
+            // It gets some as it is given out.
+            touches(PAGES_FREE, false);
+            touches(TABLES_LEFT, false);
+        }
+        table.map(|table| &table[index])
     }
 
     /// An entry of a frame.
@@ -148,11 +152,11 @@ impl Memory {
 
     /// The pages that nobody has.
     pub fn free_pages(&self) -> Vec<Frame> {
-        self.free.lock().expect("no panic while it is held").clone()
+        self.free.hold().clone()
     }
 
     /// Whether nobody has the page.
     pub fn is_free(&self, page: Frame) -> bool {
-        self.free.lock().expect("no panic while it is held").contains(&page)
+        self.free.hold().contains(&page)
     }
 }

@@ -6,6 +6,7 @@ mod access;
 mod cpu;
 mod digest;
 mod expect;
+mod flush;
 mod frames;
 mod inspect;
 mod interrupts;
@@ -29,7 +30,6 @@ pub use tlb::Translation;
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard};
 
 use mmu386::arch::{Arch, Feature, WordName};
 use mmu386::gdt::{Descriptors, Selector};
@@ -39,7 +39,7 @@ use mmu386::variant::{Fixes, Variant};
 
 use crate::counterexample::{Counterexample, Log, Step};
 use crate::engine::loom::learnt;
-use crate::engine::{self, Hidden, Sharing, Word};
+use crate::engine::{self, Held, Hidden, Part, Sharing, Word};
 use crate::oracle::ledger::Ledger;
 use memory::Memory;
 use tlb::Tlb;
@@ -157,7 +157,6 @@ pub struct Registers {
 struct CpuState {
     cr3: Hidden<Frame>,
     tlb: Tlb,
-    lo: bool,
     /// Under loom: a shootdown IPI is pending.
     ipi: Hidden<bool>,
     up: Hidden<Option<usize>>,
@@ -179,7 +178,9 @@ pub struct Machine<V: Variant> {
     memory: Memory,
     /// Per frame, the CPUs that could walk through it since newpage gave it, a bit each.
     walked: Vec<AtomicU32>,
-    cpus: Vec<Mutex<CpuState>>,
+    cpus: Vec<Part<CpuState>>,
+    /// Whether a CPU has interrupts on.
+    levels: Vec<Part<bool>>,
     /// Counts the IPIs to a CPU, and the stores of others to what its stray ticks look at, so that
     /// they conflict, in loom's eyes, with its looks for an interrupt.
     stirs: Vec<Word>,
@@ -197,14 +198,14 @@ pub struct Machine<V: Variant> {
     /// Set-up is over: interrupts arrive.
     running: AtomicBool,
     log: Log,
-    ledger: Mutex<Ledger>,
+    ledger: Part<Ledger>,
     /// Pages that neither the MMU code nor the page allocator has: what user addresses have led to
     /// since newpage gave it, and what models hold.
-    held: Mutex<Vec<Frame>>,
+    held: Part<Vec<Frame>>,
     /// Local descriptor tables that were given back.
-    freed_ldts: Mutex<Vec<u32>>,
+    freed_ldts: Part<Vec<u32>>,
     /// What panics that are being waited for say.
-    refusals: Mutex<Vec<&'static str>>,
+    refusals: Part<Vec<&'static str>>,
 }
 
 /// Something that can tell what happened in the current execution.
@@ -297,17 +298,18 @@ impl<V: Variant> Machine<V> {
             walked: (0..frames::FRAMES).map(|_| AtomicU32::new(0)).collect(),
             cpus: (0..config.cpus)
                 .map(|n| {
-                    Mutex::new(CpuState {
+                    let state = CpuState {
                         cr3: Hidden::new("CR3", n, frames::mach_pdb(n)),
                         tlb: Tlb::default(),
-                        lo: false,
                         ipi: Hidden::new("IPI", n, false),
                         up: Hidden::new("up", n, None),
                         online: Hidden::new("online", n, false),
                         registers: Registers { pat: PAT_AT_RESET, ..Registers::default() },
-                    })
+                    };
+                    Part::new(digest::cpu(n), state)
                 })
                 .collect(),
+            levels: (0..config.cpus).map(|n| Part::new(digest::level(n), false)).collect(),
             stirs: (0..config.cpus).map(|n| hint("stirs", n, 0)).collect(),
             views: (0..config.cpus).map(|n| hint("views", n, 0)).collect(),
             vacant: (0..config.cpus)
@@ -318,10 +320,10 @@ impl<V: Variant> Machine<V> {
             present: AtomicUsize::new(0),
             running: AtomicBool::new(false),
             log: Log::default(),
-            ledger: Mutex::default(),
-            held: Mutex::default(),
-            freed_ldts: Mutex::default(),
-            refusals: Mutex::default(),
+            ledger: Part::new(digest::LEDGER, Ledger::default()),
+            held: Part::new(digest::HELD, Vec::new()),
+            freed_ldts: Part::new(digest::FREED_LDTS, Vec::new()),
+            refusals: Part::new(digest::REFUSALS, Vec::new()),
         });
         let witness: Rc<dyn Witness> = Rc::new(machine.clone());
         CURRENT.with(|current| *current.borrow_mut() = Rc::downgrade(&witness));
@@ -353,20 +355,25 @@ impl<V: Variant> Machine<V> {
         }
     }
 
-    fn cpu(&self, n: usize) -> MutexGuard<'_, CpuState> {
-        self.cpus[n].lock().expect("no panic while it is held")
+    fn cpu(&self, n: usize) -> Held<'_, CpuState> {
+        self.cpus[n].hold()
+    }
+
+    /// Whether CPU `n` has interrupts on.
+    fn lo(&self, n: usize) -> Held<'_, bool> {
+        self.levels[n].hold()
     }
 
     /// What is known of who may reach what.
-    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().expect("no panic while it is held")
+    pub fn ledger(&self) -> Held<'_, Ledger> {
+        self.ledger.hold()
     }
 
     fn describe_cpu(&self, n: usize) -> String {
         let cpu = self.cpu(n);
         let pdb = role_of(cpu.cr3.peek()).unwrap_or_else(|| "an unknown frame".into());
         let runs = cpu.up.peek().map_or("idle".into(), |p| format!("runs process {p}"));
-        let level = if cpu.lo { "on" } else { "off" };
+        let level = if *self.lo(n) { "on" } else { "off" };
         drop(cpu);
         let cached = self.tlb(n).into_iter().filter(|held| {
             held.va < GEOMETRY.vmap_end() || self.walk_now(n, held.va) != Some(*held)

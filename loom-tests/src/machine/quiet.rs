@@ -28,7 +28,7 @@ impl<V: Variant> Cpu<V> {
 
     /// Under loom, a tick in set-up: only one that comes later can find something.
     pub(super) fn quiet_at_first(&self) {
-        if !engine::explored() && self.machine.cpu(self.id()).lo {
+        if !engine::explored() && *self.machine.lo(self.id()) {
             self.quiet_or_not();
         }
     }

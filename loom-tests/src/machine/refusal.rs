@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use mmu386::variant::Variant;
 
 use super::{Cpu, Machine};
-use crate::engine::explorer;
+use crate::engine::{Held, explorer};
 
 impl<V: Variant> Cpu<V> {
     /// Makes a call that the code may answer with a panic which says `sign`. Returns what the call
@@ -38,9 +38,8 @@ fn says(text: &str, sign: &str) -> bool {
 }
 
 impl<V: Variant> Machine<V> {
-    fn refusals(&self) -> std::sync::MutexGuard<'_, Vec<&'static str>> {
-        // Only ever held for a moment, but perhaps by a thread that unwinds.
-        self.refusals.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn refusals(&self) -> Held<'_, Vec<&'static str>> {
+        self.refusals.hold()
     }
 
     /// Whether somebody waits for this panic.

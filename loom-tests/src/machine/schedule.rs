@@ -47,12 +47,11 @@ impl<V: Variant> Cpu<V> {
         let up = machine.cpu(cpu).up.look()?;
         // What a tick found in the process says nothing of the idle CPU.
         self.forget_ticks();
-        machine.cpu(cpu).lo = false;
+        *machine.lo(cpu) = false;
         self.keeps_level("mmuleave", || mmuleave(self, IDLE_STACK));
         self.runs_otherwise();
-        let mut cpu = machine.cpu(cpu);
-        cpu.up.set(None);
-        cpu.lo = true;
+        machine.cpu(cpu).up.set(None);
+        *machine.lo(cpu) = true;
         Some(up)
     }
 
@@ -77,12 +76,11 @@ impl<V: Variant> Cpu<V> {
         self.move_to(to);
         {
             self.runs_otherwise();
-            let mut cpu = machine.cpu(to);
-            cpu.up.set(Some(up));
-            cpu.lo = false;
+            machine.cpu(to).up.set(Some(up));
+            *machine.lo(to) = false;
         }
         self.keeps_level("mmuenter", || mmuenter(self, &machine.procs[up]));
-        machine.cpu(to).lo = lo;
+        *machine.lo(to) = lo;
     }
 
     /// Leaves the CPU and goes on, at the level that it had, on a CPU of the explorer's choosing
@@ -91,7 +89,7 @@ impl<V: Variant> Cpu<V> {
         if !self.machine.running.load(Relaxed) {
             return;
         }
-        let lo = self.machine.cpu(self.id()).lo;
+        let lo = *self.machine.lo(self.id());
         let Some(up) = self.leave() else { return };
         if long {
             self.idle();

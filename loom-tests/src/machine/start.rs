@@ -211,6 +211,6 @@ fn follow<V: Variant>(cpu: &Cpu<V>, body: Option<Body<V>>) {
             return;
         }
     }
-    machine.cpu(cpu.id()).lo = true;
+    *machine.lo(cpu.id()) = true;
     cpu.rest_until_all_have_ended();
 }

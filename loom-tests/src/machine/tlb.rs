@@ -86,13 +86,11 @@ pub struct Tlb {
     upper: Vec<(usize, u32)>,
 }
 
-/// Keeps `all` in order, each once. Returns whether it was there.
-fn include<T: Ord>(all: &mut Vec<T>, one: T) -> bool {
-    let found = all.binary_search(&one);
-    if let Err(place) = found {
+/// Keeps `all` in order, each once.
+fn include<T: Ord>(all: &mut Vec<T>, one: T) {
+    if let Err(place) = all.binary_search(&one) {
         all.insert(place, one);
     }
-    found.is_ok()
 }
 
 impl Tlb {
@@ -119,15 +117,24 @@ impl Tlb {
         self.upper.iter().map(|&(_, pde)| Entry(pde).frame())
     }
 
-    /// The CPU may have this from here on. Returns whether it had it before.
-    pub fn add(&mut self, translation: Translation) -> bool {
-        include(&mut self.pages, translation)
+    /// Whether the CPU may have this.
+    pub fn has(&self, translation: Translation) -> bool {
+        self.pages.binary_search(&translation).is_ok()
+    }
+
+    /// Whether it may walk through this directory entry, whatever the directory holds now.
+    pub fn has_upper(&self, slot: usize, pde: Entry) -> bool {
+        self.upper.binary_search(&(slot, unmarked(pde).0)).is_ok()
+    }
+
+    /// The CPU may have this from here on.
+    pub fn add(&mut self, translation: Translation) {
+        include(&mut self.pages, translation);
     }
 
     /// The CPU may walk through this directory entry from here on.
-    /// Returns whether it could before.
-    pub fn add_upper(&mut self, slot: usize, pde: Entry) -> bool {
-        include(&mut self.upper, (slot, unmarked(pde).0))
+    pub fn add_upper(&mut self, slot: usize, pde: Entry) {
+        include(&mut self.upper, (slot, unmarked(pde).0));
     }
 
     /// CR3 was loaded: all goes but for global translations.
@@ -158,8 +165,11 @@ mod tests {
         tlb.add_upper(1, PDE);
         for (va, flags) in [(0x8000, 0), (0x9000, 0), (0xA000, PTEGLOBAL)] {
             let pte = Entry(0x10_0000 | flags | PTEVALID);
-            assert!(!tlb.add(Translation::small(va, PDE, pte)));
-            assert!(tlb.add(Translation::small(va, PDE, pte)), "it has it already");
+            let translation = Translation::small(va, PDE, pte);
+            assert!(!tlb.has(translation));
+            tlb.add(translation);
+            tlb.add(translation);
+            assert!(tlb.has(translation));
         }
         tlb
     }

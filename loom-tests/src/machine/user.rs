@@ -1,7 +1,5 @@
 //! User memory: what programs do with it, and what must not be reached any more.
 
-use std::sync::MutexGuard;
-
 use auditor::Access;
 use mmu386::arch::WordName::Entry as Name;
 use mmu386::arch::{Arch, Owned};
@@ -18,7 +16,7 @@ use mmu386::variant::Variant;
 use super::frames::is_page;
 use super::{Cpu, GEOMETRY, IDLE_STACK, Machine};
 use crate::counterexample::Op;
-use crate::engine::{self, How, Word, explorer, hidden};
+use crate::engine::{self, Held, How, Word, explorer, hidden};
 use crate::oracle::{self, Property, audit};
 
 impl<V: Variant> Cpu<V> {
@@ -245,8 +243,8 @@ impl<V: Variant> Machine<V> {
 
     /// Pages that neither the MMU code nor the page allocator has: what user addresses have led to
     /// since newpage gave it, and what models hold.
-    pub(super) fn held(&self) -> MutexGuard<'_, Vec<Frame>> {
-        self.held.lock().expect("no panic while it is held")
+    pub(super) fn held(&self) -> Held<'_, Vec<Frame>> {
+        self.held.hold()
     }
 
     fn hold(&self, page: Frame) {

@@ -7,20 +7,35 @@ use mmu386::entry::Entry;
 use mmu386::layout::{BY2PG, Frame};
 use mmu386::variant::Variant;
 
+use super::digest::WALKED;
 use super::frames::{TEXT, is_page, mach_pdb};
 use super::marks::unmarked;
-use super::tlb::{Tlb, Translation, page_of};
+use super::tlb::{Translation, page_of};
 use super::{Cpu, GEOMETRY, Machine};
 use crate::counterexample::Op;
-use crate::engine::{self, How, Word, explorer, fence, hidden};
+use crate::engine::{self, How, Word, hidden, touches};
 use crate::oracle::{self, Property};
+
+/// What a walk comes to.
+pub(super) enum Walked {
+    /// A directory entry that names a page table.
+    Table(Entry),
+    /// A translation.
+    Page(Translation),
+}
 
 impl<V: Variant> Machine<V> {
     /// CPU `n` may have the translation from here on. It must be one that may be used.
     pub(super) fn fill(&self, n: usize, translation: Translation) {
-        if self.cpu(n).tlb.add(translation) {
+        if self.cpu(n).tlb.has(translation) {
             return;
         }
+        self.cpu(n).tlb.add(translation);
+        self.filled(n, translation);
+    }
+
+    /// CPU `n` has walked to this.
+    pub(super) fn filled(&self, n: usize, translation: Translation) {
         hidden("TLB", n, translation.va, How::Add);
         if translation.va < GEOMETRY.vmap_end() {
             self.log.push(n, Op::Fill(translation));
@@ -136,19 +151,29 @@ impl<V: Variant> Machine<V> {
 
     /// CPU `n` caches a directory entry and all that it leads to.
     fn walk_slot(&self, n: usize, slot: usize, pde: Entry) {
+        self.each_walked(slot, pde, |walked| match walked {
+            Walked::Table(pde) => {
+                self.add_upper(n, slot, pde);
+                self.walks(n, pde.frame());
+            }
+            Walked::Page(page) => self.fill(n, page),
+        });
+    }
+
+    /// A directory entry and all that it leads to, one by one.
+    pub(super) fn each_walked(&self, slot: usize, pde: Entry, mut walked: impl FnMut(Walked)) {
         if !pde.valid() {
             return;
         }
         if pde.table() {
-            self.add_upper(n, slot, pde);
-            self.walks(n, pde.frame());
+            walked(Walked::Table(pde));
         }
         for second in 0..GEOMETRY.entries() as u32 {
             let va = GEOMETRY.base(slot) + second * BY2PG;
             if self.of_interest(va)
-                && let Some(walked) = self.walk_from(pde, va)
+                && let Some(page) = self.walk_from(pde, va)
             {
-                self.fill(n, walked);
+                walked(Walked::Page(page));
             }
         }
     }
@@ -198,20 +223,25 @@ impl<V: Variant> Machine<V> {
 
     /// CPU `n` may walk through a directory entry from here on.
     fn add_upper(&self, n: usize, slot: usize, pde: Entry) {
-        if !self.cpu(n).tlb.add_upper(slot, pde) {
+        if !self.cpu(n).tlb.has_upper(slot, pde) {
+            self.cpu(n).tlb.add_upper(slot, pde);
             hidden("ways", n, pde.frame(), How::Add);
         }
     }
 
     /// CPU `n` can walk through the frame.
-    fn walks(&self, n: usize, frame: Frame) {
-        if self.walked[frame.number()].fetch_or(1 << n, Relaxed) & 1 << n == 0 {
+    pub(super) fn walks(&self, n: usize, frame: Frame) {
+        touches(WALKED, false);
+        if self.walked[frame.number()].load(Relaxed) & 1 << n == 0 {
+            touches(WALKED, true);
+            self.walked[frame.number()].fetch_or(1 << n, Relaxed);
             hidden("walks", n, frame, How::Change);
         }
     }
 
     /// The frame is a new page, which nobody has walked through.
     pub(super) fn not_walked(&self, page: Frame) {
+        touches(WALKED, true);
         let walked = self.walked[page.number()].swap(0, Relaxed);
         for n in (0..self.config.cpus).filter(|n| walked & 1 << n != 0) {
             hidden("walks", n, page, How::Change);
@@ -221,6 +251,7 @@ impl<V: Variant> Machine<V> {
     /// Whether CPU `n` could walk through the frame since it was a new page.
     pub(super) fn has_walked(&self, n: usize, page: Frame) -> bool {
         hidden("walks", n, page, How::Look);
+        touches(WALKED, false);
         self.walked[page.number()].load(Relaxed) & 1 << n != 0
     }
 
@@ -232,7 +263,7 @@ impl<V: Variant> Machine<V> {
         }
         if engine::joins() {
             engine::joined(|| self.views[n].load(by));
-        } else {
+        } else if !engine::explored() {
             self.views[n].fetch_add(0);
         }
     }
@@ -253,62 +284,12 @@ impl<V: Variant> Machine<V> {
 }
 
 impl<V: Variant> Cpu<V> {
-    /// Drops what a load of CR3 drops, and walks again to all that can be walked \[M3\].
-    pub(super) fn flush_tlb(&self) {
-        if self.faulty(super::Fault::Cr3KeepsTlb) {
-            self.machine.walk_everywhere(self.id());
-        } else {
-            self.drops(Tlb::drop_all_but_global);
-        }
-        let pages: Vec<u32> = self.machine.ledger().common().edges().collect();
-        for va in pages {
-            self.walks_meanwhile(va);
-        }
-    }
-
-    /// Drops what INVLPG drops, and walks again. It leaves the translations of other pages as they
-    /// are.
-    pub(super) fn flush_page(&self, va: u32) {
-        self.views();
-        self.drops(|tlb| tlb.drop_page(va));
-        if GEOMETRY.in_vmap(va) {
-            self.walks_meanwhile(va);
-        }
-    }
-
-    fn drops(&self, drop: impl FnOnce(&mut Tlb)) {
-        let n = self.id();
-        let before = engine::watched().then(|| self.machine.cpu(n).tlb.clone());
-        drop(&mut self.machine.cpu(n).tlb);
-        self.machine.walk_everywhere(n);
-        let Some(before) = before else { return };
-        let now = self.machine.cpu(n).tlb.clone();
-        for translation in before.all().filter(|held| !now.all().any(|h| h == *held)) {
-            hidden("TLB", n, translation.va, How::Change);
-            hidden("TLB", n, "all", How::Change);
-        }
-        for table in before.tables().filter(|table| now.ways_to(*table).ne(before.ways_to(*table)))
-        {
-            hidden("ways", n, table, How::Change);
-        }
-    }
-
-    /// The TLB is flushed here, in the order of the explorer.
-    pub(super) fn flushes(&self) {
-        self.does_something();
-        if engine::explored() {
-            explorer::step(true);
-            while self.point() {}
-        } else {
-            self.point();
-        }
-        fence();
-    }
-
     /// Whoever looks at what this CPU has loaded and cached does so before or after this step, which changes
     /// it.
     pub(super) fn views(&self) {
-        self.machine.views[self.id()].fetch_add(1);
+        if !engine::explored() {
+            self.machine.views[self.id()].fetch_add(1);
+        }
     }
 
     /// What this CPU runs, or whether it may use VMAP, changes within the step that it is in.

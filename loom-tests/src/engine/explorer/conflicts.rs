@@ -47,16 +47,20 @@ pub(super) struct Accessed {
 
 impl Users {
     /// Whether an access of `thread` has to be ordered with what others will do, who are in these
-    /// phases.
-    pub(super) fn contended(
+    /// phases: the one of them with whom it has to longest, and the phase that this is before.
+    pub(super) fn contender(
         &self,
         thread: usize,
         writes: bool,
         phases: impl Iterator<Item = u16>,
-    ) -> bool {
-        phases.zip(&self.threads).enumerate().any(|(n, (phase, until))| {
-            n != thread && (until.writes > phase || writes && until.reads > phase)
-        })
+    ) -> Option<(usize, u16)> {
+        let others = phases.zip(&self.threads).enumerate().filter(|(n, _)| *n != thread);
+        let until =
+            |until: &Until| if writes { until.writes.max(until.reads) } else { until.writes };
+        others
+            .filter(|(_, (phase, theirs))| until(theirs) > *phase)
+            .map(|(n, (_, theirs))| (n, until(theirs)))
+            .max_by_key(|(_, until)| *until)
     }
 
     /// Whether it matters to an access if an interrupt comes before or after.
@@ -137,10 +141,10 @@ mod tests {
     fn an_access_is_private_once_the_others_are_past_theirs() {
         let mut users = Users::default();
         users.add(Accessed { thread: 1, phase: 3, in_handler: false, writes: true });
-        let contended = |phase| users.contended(0, false, [0, phase].into_iter());
-        assert!(contended(3));
-        assert!(!contended(4));
-        assert!(!users.contended(1, true, [0, 0].into_iter()));
+        let contender = |phase| users.contender(0, false, [0, phase].into_iter());
+        assert_eq!(contender(3), Some((1, 4)));
+        assert_eq!(contender(4), None);
+        assert_eq!(users.contender(1, true, [0, 0].into_iter()), None);
         assert!(!users.handled(true));
     }
 
@@ -158,8 +162,8 @@ mod tests {
     fn what_a_handler_reads_is_contended_for_ever() {
         let mut users = Users::default();
         users.add(Accessed { thread: 1, phase: 0, in_handler: true, writes: false });
-        assert!(users.contended(0, true, [0, 9].into_iter()));
-        assert!(!users.contended(0, false, [0, 9].into_iter()));
+        assert_eq!(users.contender(0, true, [0, 9].into_iter()), Some((1, ANY)));
+        assert_eq!(users.contender(0, false, [0, 9].into_iter()), None);
         assert!(users.handled(true) && !users.handled(false));
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use super::commute::{self, Part};
 use super::digest::share;
 use super::loops::{Observed, Proof};
 use super::path::{Move, Path};
@@ -17,8 +18,11 @@ use crate::engine::{self, Mode, Word};
 
 /// What the explorer needs of the machine whose words it has.
 pub trait Host {
-    /// All state that is not in words and owned cells.
-    fn digest(&self, state: &mut dyn Hasher);
+    /// How many parts its state has, beside words and owned values. Where it reads or writes one, it says so by
+    /// [`touches`](super::touches).
+    fn parts(&self) -> usize;
+    /// What one of these parts is.
+    fn digest(&self, part: usize, state: &mut dyn Hasher);
     /// A store of CPU `cpu` has reached memory. The word held `old` before.
     fn reached_memory(&self, cpu: usize, word: &Word, old: u32);
     /// Somebody rested until the word would change, which it did, and now holds the old value again,
@@ -139,6 +143,7 @@ pub(super) fn run_thread() {
 impl Execution {
     /// Forgets the last execution.
     pub(super) fn reset(&mut self) {
+        commute::rewind();
         self.exploring = false;
         self.leaving = false;
         self.hopeless = false;
@@ -164,31 +169,42 @@ impl Execution {
         self.memory = self.memory.wrapping_add(share(key, new));
     }
 
-    /// The digest of the state that the execution is in.
+    /// The digest of the state that the execution is in: a sum over its parts, so that what a step adds to it does
+    /// not depend on parts that the step does not touch.
     pub(super) fn key(&self) -> u128 {
         self.key_without(MOST)
     }
 
     /// The same without what one thread has observed.
     pub(super) fn key_without(&self, one: usize) -> u128 {
-        let mut state = SipHasher13::new();
-        self.memory.hash(&mut state);
+        let mut sum = self.memory;
+        let mut add = |kind: u8, n: usize, part: &dyn Fn(&mut SipHasher13)| {
+            let mut state = SipHasher13::new();
+            (kind, n).hash(&mut state);
+            part(&mut state);
+            sum = sum.wrapping_add(state.finish128().as_u128());
+        };
         for (n, thread) in self.threads.iter().enumerate() {
-            if n == one { thread.hash_pending(&mut state) } else { thread.hash(&mut state) }
+            add(0, n, &|state| {
+                if n == one { thread.hash_pending(state) } else { thread.hash(state) }
+            });
+            add(3, n, &|state| thread.hash_buffer(state));
         }
         if let Some(host) = &self.host {
-            host.digest(&mut state);
+            (0..host.parts()).for_each(|part| add(1, part, &|state| host.digest(part, state)));
         }
         if self.search.limits.preemptions.is_some() {
-            (self.current, self.preemptions).hash(&mut state);
+            add(2, self.current, &|state| self.preemptions.hash(state));
         }
-        state.finish128().as_u128()
+        sum
     }
 
     /// Takes the oldest store of a thread out of its buffer.
     pub(super) fn drained(&mut self, thread: usize) -> Buffered {
+        commute::writes(Part::Buffer(thread));
         let thread = &mut self.threads[thread];
         let store = thread.buffer.pop_front().expect("a thread with stores drains");
+        commute::writes(Part::Word(store.key));
         thread.released = thread.released.max(store.accesses);
         store
     }

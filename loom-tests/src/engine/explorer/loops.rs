@@ -231,7 +231,10 @@ mod tests {
     struct Quiet;
 
     impl Host for Quiet {
-        fn digest(&self, _: &mut dyn Hasher) {}
+        fn parts(&self) -> usize {
+            0
+        }
+        fn digest(&self, _: usize, _: &mut dyn Hasher) {}
         fn reached_memory(&self, _: usize, _: &Word, _: u32) {}
         fn held_back(&self, _: &Word) {}
         fn ended(&self) {}
@@ -242,7 +245,8 @@ mod tests {
 
     /// One thread polls a word, another clears it or does not.
     fn polled(polls: fn(&Word), clears: bool) -> Found {
-        let limits = Limits { workers: 1, memory: 1 << 30, preemptions: None, reduce: true };
+        let limits =
+            Limits { workers: 1, memory: 1 << 30, preemptions: None, reduce: true, check: true };
         let body = move || {
             let word = Word::new(WordName::Other("polled", 0), 1, Sharing::Shared);
             let theirs = word.clone();

@@ -8,6 +8,7 @@
 //! | `words` | accesses to words and owned values |
 //! | `thread` | what a thread is about to do, its store buffer |
 //! | `loops` | what a thread has observed; loops without an end |
+//! | `commute` | steps that need not be made, as they lead to states that were met |
 //! | `conflicts` | which accesses are steps of the interleaving |
 //! | `path` | depth-first search by replaying |
 //! | `seen` | states that were met; from which no end can be reached |
@@ -16,10 +17,12 @@
 //!
 //! A state is what is in memory, in store buffers and in TLBs, and what each thread has observed; one
 //! that was met before is not explored again. Between two steps of the interleaving a thread does all
-//! that concerns nobody else. A state is compared by a digest of 128 bits, so that there is a chance
+//! that concerns nobody else. A step that commutes with others is not made where the state that it leads to was
+//! met already. A state is compared by a digest of 128 bits, so that there is a chance
 //! of about n²/2¹²⁹ that one of n states was taken for another and not explored: below 10⁻²³ for the
 //! hundred million states that fit in memory here.
 
+mod commute;
 mod conflicts;
 mod digest;
 mod execution;
@@ -37,14 +40,15 @@ pub use execution::Host;
 pub use outcomes::{Outcomes, outcomes};
 pub use search::{Found, Limits, Size, progress, search};
 pub(super) use words::{
-    CellState, WordState, contended, forwarded, load, locked, owned_read, owned_write, request,
-    store, walk,
+    CellState, WordState, contended, forwarded, load, locked, looked_at, owned_look, owned_read,
+    owned_write, request, store, walk,
 };
 
 use std::hash::Hash;
 use std::rc::Rc;
 
 use super::Word;
+use commute::Part;
 use execution::{exploring, switch, take_observed, with};
 use path::Move;
 use thread::{MOST, Pending, Thread};
@@ -71,7 +75,10 @@ pub fn explore_from_here(host: Rc<dyn Host>) {
 
 /// Waits until all stores of the running thread have reached memory.
 pub(super) fn drain() {
-    step_if(true, |x| !x.me().buffer.is_empty());
+    step_if(true, |x| {
+        commute::reads(Part::Buffer(x.current));
+        !x.me().buffer.is_empty()
+    });
 }
 
 /// A step of the interleaving that is no access to a word. With `drains`, all earlier stores reach
@@ -92,6 +99,12 @@ fn step_if(drains: bool, waits: impl FnOnce(&mut execution::Execution) -> bool) 
     if waits == Some(true) {
         switch();
     }
+}
+
+/// The running thread, or a store that reaches memory, reads a part of the host's state, or changes it.
+pub fn touches(part: usize, writes: bool) {
+    let part = Part::Host(part);
+    if writes { commute::writes(part) } else { commute::reads(part) }
 }
 
 /// A panic that somebody waits for has begun on the running thread, or was caught.
@@ -135,6 +148,7 @@ pub fn advance() {
     exploring(|x| {
         if !x.me().in_handler {
             x.me().observed.phase += 1;
+            commute::comes_to(x.current, x.me().observed.phase);
         }
     });
 }
@@ -171,6 +185,7 @@ pub enum Rested {
 /// has none; never without it.
 pub fn rest(seen: Vec<(Word, u32)>, alarm: Option<Vec<(Word, u32)>>) -> Rested {
     let rests = exploring(|x| {
+        Thread::goes_by(&seen);
         x.me().observed.forget(|key| seen.iter().any(|(word, _)| word.key() == key));
         let rests = x.me().first_changed(&seen).is_none();
         if rests {
@@ -183,6 +198,7 @@ pub fn rest(seen: Vec<(Word, u32)>, alarm: Option<Vec<(Word, u32)>>) -> Rested {
     }
     switch();
     let woken = exploring(|x| {
+        Thread::goes_by(&seen);
         x.me().woken = x.me().first_changed(&seen);
         x.me().woken
     });

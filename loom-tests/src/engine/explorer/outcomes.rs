@@ -35,7 +35,7 @@ pub fn outcomes<T: Ord + Send + 'static>(
     body: impl Fn(&Outcomes<T>) + Send + Sync + Clone + 'static,
 ) -> BTreeSet<T> {
     let outcomes = Outcomes(Arc::new(Mutex::new((0, BTreeSet::new()))));
-    let limits = Limits { workers: 1, memory: 1 << 30, preemptions: None, reduce };
+    let limits = Limits { workers: 1, memory: 1 << 30, preemptions: None, reduce, check: false };
     let inside = outcomes.0.clone();
     let (found, size) = search(tso, limits, move || body(&Outcomes(inside.clone())));
     assert_eq!(found, Found::Everything, "{size:?}");

@@ -1,5 +1,9 @@
 //! The way to the current state: depth-first search by replaying.
 
+use std::sync::Arc;
+
+use super::commute::{Footprint, Here, Made};
+
 /// What was done at a node, or can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
@@ -23,6 +27,8 @@ pub(super) struct Node {
     pub(super) rest: Vec<Move>,
     /// Number of the state, unless the node is a choice.
     pub(super) state: Option<u32>,
+    /// What is known of its steps, where that is told.
+    here: Option<Box<Here>>,
 }
 
 /// The nodes that lead to where the execution is.
@@ -50,6 +56,9 @@ impl Path {
         while self.nodes.len() > self.fixed {
             let node = self.nodes.last_mut().expect("it is longer than what is fixed");
             if let Some(next) = node.rest.pop() {
+                if let Some(here) = &mut node.here {
+                    here.made();
+                }
                 node.taken = next;
                 return true;
             }
@@ -69,15 +78,32 @@ impl Path {
     }
 
     /// At the frontier: takes the first of some moves, and leaves the others for later.
-    pub(super) fn branch(&mut self, mut moves: Vec<Move>, state: Option<u32>) -> Move {
+    pub(super) fn branch(&mut self, moves: Vec<Move>, state: Option<u32>) -> Move {
+        self.branch_here(moves, state, None)
+    }
+
+    /// The same at a state, with what is known of its steps.
+    pub(super) fn branch_here(
+        &mut self,
+        mut moves: Vec<Move>,
+        state: Option<u32>,
+        here: Option<Here>,
+    ) -> Move {
         moves.reverse();
         let taken = moves.pop().expect("there is a move");
-        self.nodes.push(Node { taken, rest: moves, state });
+        self.nodes.push(Node { taken, rest: moves, state, here: here.map(Box::new) });
         self.depth += 1;
         if state.is_some() {
             self.state = state;
         }
         taken
+    }
+
+    /// At the frontier, which has this digest: what is known of the steps there.
+    pub(super) fn arrives(&mut self, there: u128, touched: &Footprint) -> Vec<Arc<Made>> {
+        let from = self.nodes.iter_mut().rev().find(|node| node.state.is_some());
+        let Some(Node { taken, here: Some(here), .. }) = from else { return Vec::new() };
+        here.goes_to(there, *taken, touched)
     }
 
     /// The move that was taken last leads nowhere: there is another instead.
@@ -90,12 +116,25 @@ impl Path {
         let open = (self.fixed..self.nodes.len()).find(|&n| !self.nodes[n].rest.is_empty());
         let Some(n) = open else { return Vec::new() };
         let rest = std::mem::take(&mut self.nodes[n].rest);
+        if self.nodes[n].state.is_none() {
+            let from = self.nodes[..n].iter_mut().rev().find(|node| node.state.is_some());
+            if let Some(Node { here: Some(here), .. }) = from {
+                here.shares();
+            }
+        }
         let way = |&taken: &Move| {
             let mut nodes: Vec<Node> = self.nodes[..n]
                 .iter()
-                .map(|node| Node { rest: Vec::new(), ..node.clone() })
+                .map(|node| Node {
+                    taken: node.taken,
+                    rest: Vec::new(),
+                    state: node.state,
+                    here: None,
+                })
                 .collect();
-            nodes.push(Node { taken, rest: Vec::new(), state: self.nodes[n].state });
+            let Node { state, here, .. } = &self.nodes[n];
+            let here = here.as_ref().map(|here| Box::new(here.given_away()));
+            nodes.push(Node { taken, rest: Vec::new(), state: *state, here });
             nodes
         };
         rest.iter().map(way).collect()

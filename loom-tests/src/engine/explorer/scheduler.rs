@@ -1,7 +1,10 @@
 //! The explorer as a scheduler of shuttle's.
 
+use std::sync::Arc;
+
 use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
 
+use super::commute::{self, Here, Made, Part, SAMPLE};
 use super::execution::{Execution, with};
 use super::path::Move;
 use super::thread::{Pending, Thread};
@@ -119,9 +122,11 @@ impl Execution {
             }
             known = true;
         };
+        commute::begin();
         match taken {
             Move::Run(n) => {
                 let n = usize::from(n);
+                self.threads[n].goes_by_rest();
                 if n != self.current && self.threads[self.current].enabled() {
                     self.preemptions += 1;
                 }
@@ -139,6 +144,7 @@ impl Execution {
 
     pub(super) fn run(&mut self, n: usize) -> Next {
         self.current = n;
+        commute::writes(Part::Thread(n));
         self.goes_round = false;
         self.threads[n].observed.steps();
         self.threads[n].pending = Pending::Ready;
@@ -150,7 +156,10 @@ impl Execution {
         if self.search.over() {
             return Err(Next::Stop);
         }
+        let touched = commute::end();
         let key = self.key();
+        let commuting = self.search.commuting();
+        let known = if commuting { self.path.arrives(key, &touched) } else { Vec::new() };
         self.hopeless |= self.search.hopeless.contains(&key);
         let (state, new) = self.search.seen.meet(key);
         if let Some(from) = self.path.state {
@@ -175,7 +184,43 @@ impl Execution {
             }
             return Err(if ended { Next::Ended } else { Next::Stuck });
         }
-        let moves = self.suspects().map_or(moves, |period| vec![Move::Endless(period)]);
-        Ok(self.path.branch(moves, Some(state)))
+        if let Some(period) = self.suspects() {
+            return Ok(self.path.branch(vec![Move::Endless(period)], Some(state)));
+        }
+        if !commuting {
+            return Ok(self.path.branch(moves, Some(state)));
+        }
+        let (moves, checked) = self.to_be_made(moves, (key, state), &known);
+        if moves.is_empty() {
+            return Err(Next::Stop);
+        }
+        Ok(self.path.branch_here(moves, Some(state), Some(Here::new(key, known, checked))))
+    }
+
+    /// Those of a state's steps of which it is not known that they lead to states that were met, and those
+    /// that are to be made nevertheless.
+    fn to_be_made(
+        &self,
+        moves: Vec<Move>,
+        (key, state): (u128, u32),
+        known: &[Arc<Made>],
+    ) -> (Vec<Move>, Vec<Arc<Made>>) {
+        let search = &self.search;
+        let checks = search.limits.check || key % SAMPLE == 0;
+        let mut checked = Vec::new();
+        let made = |step: &Move| {
+            let Some(made) = commute::known(known, *step) else { return true };
+            if checks {
+                checked.push(made.clone());
+                return true;
+            }
+            let there = |adds: &u128| search.seen.number(key.wrapping_add(*adds));
+            let Some(there) = made.adds.iter().map(there).collect::<Option<Vec<_>>>() else {
+                return true;
+            };
+            there.into_iter().for_each(|there| search.edge(state, there));
+            false
+        };
+        (moves.into_iter().filter(made).collect(), checked)
     }
 }

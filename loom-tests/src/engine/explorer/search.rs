@@ -24,6 +24,8 @@ pub struct Limits {
     /// Whether accesses that concern nobody else are made at once. Without, every access to a word
     /// that may be shared is a step: to check the reduction.
     pub reduce: bool,
+    /// Whether steps that could be left out because they commute are made all the same, and compared.
+    pub check: bool,
 }
 
 /// What came of a search.
@@ -192,6 +194,12 @@ impl Search {
             self.learnt.lock().expect("no panic while it is held").goes_back(thread, first, last);
             self.is_contradicted();
         }
+    }
+
+    /// Whether steps may be left out that are known to lead to states that were met. With a bound, what
+    /// threads can do goes by more than what they touch; and who looks for a way has to go there.
+    pub(super) fn commuting(&self) -> bool {
+        self.limits.reduce && self.limits.preemptions.is_none() && self.hopeless.is_empty()
     }
 
     /// Whether there is no point in going on.

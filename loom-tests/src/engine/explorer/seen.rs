@@ -52,6 +52,12 @@ impl Seen {
         (number, new)
     }
 
+    /// The number of a state, if it was met.
+    pub(super) fn number(&self, key: u128) -> Option<u32> {
+        let shard = &self.shards[(key >> 64) as usize % SHARDS];
+        shard.lock().expect("no panic while it is held").get(&key).copied()
+    }
+
     /// The digests of some states, given by number.
     pub(super) fn keys(&self, which: &[bool]) -> HashSet<u128> {
         let shards =

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
+use super::commute::{self, Part};
 use super::loops::Observed;
 use crate::engine::Word;
 
@@ -78,7 +79,7 @@ impl Thread {
 
     /// What the thread would read.
     pub(super) fn sees(&self, word: &Word) -> u32 {
-        self.forwarded(word).unwrap_or_else(|| word.now())
+        self.forwarded(word).unwrap_or_else(|| word.raw())
     }
 
     fn changed(&self, seen: &[(Word, u32)]) -> bool {
@@ -89,6 +90,19 @@ impl Thread {
     pub(super) fn first_changed(&self, seen: &[(Word, u32)]) -> Option<(u64, u32)> {
         let changed = seen.iter().find(|(word, value)| self.sees(word) != *value);
         changed.map(|(word, value)| (word.key(), *value))
+    }
+
+    /// The current step goes by what these words hold.
+    pub(super) fn goes_by(words: &[(Word, u32)]) {
+        words.iter().for_each(|(word, _)| commute::reads(Part::Word(word.key())));
+    }
+
+    /// The current step is one that the thread could take because it rests so.
+    pub(super) fn goes_by_rest(&self) {
+        if let Pending::Rest { seen, alarm } = &self.pending {
+            Self::goes_by(seen);
+            alarm.iter().for_each(|alarm| Self::goes_by(alarm));
+        }
     }
 
     /// Whether it was about to look at a word that had changed, which has its old value again.
@@ -134,7 +148,7 @@ impl Hash for Thread {
 }
 
 impl Thread {
-    /// All but what it has observed.
+    /// What it is about to do.
     pub(super) fn hash_pending<H: Hasher>(&self, state: &mut H) {
         match &self.pending {
             Pending::Ready => 0u8.hash(state),
@@ -148,6 +162,10 @@ impl Thread {
             Pending::Doze => 3u8.hash(state),
             Pending::Done => 4u8.hash(state),
         }
+    }
+
+    /// What is in its store buffer.
+    pub(super) fn hash_buffer<H: Hasher>(&self, state: &mut H) {
         for store in &self.buffer {
             (store.key, store.value).hash(state);
         }

@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use mmu386::arch::WordName;
 
+use super::commute::{self, Part};
 use super::conflicts::{Accessed, Users};
 use super::digest::{OWNED, key_of};
 use super::execution::{Execution, exploring, switch, with};
@@ -62,11 +63,21 @@ impl Execution {
         let on_its_way = |(n, thread): (usize, &Thread)| {
             n != self.current && thread.buffer.iter().any(|store| store.key == state.key)
         };
-        state.sharing == Sharing::Shared
-            && (!self.search.limits.reduce
-                || writes && state.walked
-                || users.contended(self.current, writes, phases)
-                || self.threads.iter().enumerate().any(on_its_way))
+        if state.sharing != Sharing::Shared {
+            return false;
+        }
+        if !self.search.limits.reduce || writes && state.walked {
+            return true;
+        }
+        if let Some((thread, until)) = users.contender(self.current, writes, phases) {
+            commute::is_before(thread, until);
+            return true;
+        }
+        let on_its_way = self.threads.iter().enumerate().any(on_its_way);
+        if on_its_way {
+            commute::reads(Part::Word(state.key));
+        }
+        on_its_way
     }
 
     /// The running thread accesses what belongs to one at a time.
@@ -94,6 +105,7 @@ impl WordState {
         if sharing != Sharing::Hint {
             with(|x| x.holds(key, None, value.into()));
         }
+        commute::writes(Part::Word(key));
         let walked = matches!(name, WordName::Entry(..));
         Self { key, sharing, walked, users: Cell::new(None), stamps: Stamps::default() }
     }
@@ -108,6 +120,10 @@ impl Word {
     /// The word has a new value in memory. Returns the old one.
     pub(super) fn write(&self, state: &WordState, value: u32) -> u32 {
         let old = self.set_now(value);
+        commute::reads(Part::Word(state.key));
+        if value != old {
+            commute::writes(Part::Word(state.key));
+        }
         if value == old || state.sharing == Sharing::Hint {
             return old;
         }
@@ -129,13 +145,20 @@ impl CellState {
             x.cells += 1;
             let key = OWNED | x.cells;
             x.holds(key, None, value);
+            commute::writes(Part::Word(key));
             key
         });
         Self { key, now: Cell::new(value), stamps: Stamps::default() }
     }
 }
 
+/// The value is looked at.
+pub(in crate::engine) fn owned_look(cell: &CellState) {
+    commute::reads(Part::Word(cell.key));
+}
+
 pub(in crate::engine) fn owned_read(cell: &CellState, value: u64) {
+    owned_look(cell);
     exploring(|x| {
         x.owns(&cell.stamps, false);
         x.me().observed.noticed(cell.key, value);
@@ -143,6 +166,7 @@ pub(in crate::engine) fn owned_read(cell: &CellState, value: u64) {
 }
 
 pub(in crate::engine) fn owned_write(cell: &CellState, value: u64) {
+    commute::writes(Part::Word(cell.key));
     let old = cell.now.replace(value);
     if old != value {
         with(|x| x.holds(cell.key, Some(old), value));
@@ -162,7 +186,12 @@ pub(in crate::engine) fn request(state: &WordState, access: Access) -> bool {
         let contended = x.contended(state, &users, writes);
         let tso = x.search.tso;
         let pressed = x.is_pressed();
+        let me_is = x.current;
         let me = x.me();
+        if me.woken.is_some_and(|(woken, _)| woken == state.key) {
+            // Whoever changes it from here on may hold this thread back.
+            commute::reads(Part::Word(state.key));
+        }
         let waits = pressed
             || match access {
                 // Even where the thread has stored to the word: that may reach memory, and be
@@ -171,7 +200,10 @@ pub(in crate::engine) fn request(state: &WordState, access: Access) -> bool {
                 // It reaches memory in a step of its own.
                 Access::Store => contended && !tso,
                 Access::Walk => contended,
-                Access::Locked => contended || !me.buffer.is_empty(),
+                Access::Locked => {
+                    commute::reads(Part::Buffer(me_is));
+                    contended || !me.buffer.is_empty()
+                }
             };
         if waits {
             let drains = access == Access::Locked;
@@ -203,6 +235,7 @@ fn requested(state: &WordState, access: Access) {
 
 pub(in crate::engine) fn load(word: &Word, state: &WordState) -> u32 {
     requested(state, Access::Load);
+    commute::reads(Part::Word(state.key));
     let seen = exploring(|x| {
         if state.sharing == Sharing::Owned {
             x.owns(&state.stamps, false);
@@ -215,11 +248,12 @@ pub(in crate::engine) fn load(word: &Word, state: &WordState) -> u32 {
         }
         value
     });
-    seen.unwrap_or_else(|| word.now())
+    seen.unwrap_or_else(|| word.raw())
 }
 
 pub(in crate::engine) fn store(word: &Word, state: &WordState, value: u32) -> Option<u32> {
     requested(state, Access::Store);
+    commute::writes(Part::Word(state.key));
     let buffered = exploring(|x| {
         match state.sharing {
             Sharing::Hint => return false,
@@ -232,13 +266,16 @@ pub(in crate::engine) fn store(word: &Word, state: &WordState, value: u32) -> Op
         let users = x.users(state);
         let contended = x.contended(state, &users, true);
         let tso = x.search.tso;
+        let me_is = x.current;
         let me = x.me();
         // Stores stay in order.
+        commute::reads(Part::Buffer(me_is));
         let delayed = tso && (contended || !me.buffer.is_empty());
         me.observed.did((state.key, value));
         if delayed {
             let accesses = me.accesses;
             let (word, key) = (word.clone(), state.key);
+            commute::writes(Part::Buffer(me_is));
             me.buffer.push_back(Buffered { word, key, value, contended, accesses });
         } else {
             me.released = me.accesses;
@@ -254,7 +291,7 @@ pub(in crate::engine) fn locked(
     new: impl FnOnce(u32) -> u32,
 ) -> u32 {
     requested(state, Access::Locked);
-    let old = word.now();
+    let old = word.raw();
     let value = new(old);
     exploring(|x| match state.sharing {
         Sharing::Hint => {}
@@ -276,15 +313,24 @@ pub(in crate::engine) fn locked(
 /// A walker's look at a word, and what it writes.
 pub(in crate::engine) fn walk(word: &Word, state: &WordState, new: impl FnOnce(u32) -> u32) {
     requested(state, Access::Walk);
-    let value = new(word.now());
+    let value = new(word.raw());
     word.write(state, value);
     // The thread has this step behind it.
     exploring(|x| x.me().observed.did(state.key));
 }
 
+/// What the word holds is looked at, in no access of the machine.
+pub(in crate::engine) fn looked_at(state: &WordState) {
+    commute::reads(Part::Word(state.key));
+}
+
 /// What the running thread has stored to a word that has not reached memory.
 pub(in crate::engine) fn forwarded(word: &Word) -> Option<u32> {
-    exploring(|x| x.me().forwarded(word)).flatten()
+    exploring(|x| {
+        commute::reads(Part::Word(word.key()));
+        x.me().forwarded(word)
+    })
+    .flatten()
 }
 
 /// Whether other threads write a word.
