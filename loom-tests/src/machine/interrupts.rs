@@ -165,7 +165,12 @@ impl<V: Variant> Cpu<V> {
             }
             let mut seen = vec![(machine.busy.clone(), busy)];
             let mut stirred = false;
-            for (n, quiet) in quiet.iter_mut().enumerate() {
+            for n in 0..quiet.len() {
+                if stirred && engine::joins() {
+                    // Steps later than the last look: this CPU's words may be others by now.
+                    self.look_round(&quiet);
+                }
+                let quiet = &mut quiet[n];
                 let vacant = &machine.vacant[n];
                 let nothing = |quiet: &[(Word, u32)]| {
                     !quiet.is_empty() && quiet.iter().all(|(word, value)| word.peek() == *value)
