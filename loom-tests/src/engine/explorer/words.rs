@@ -186,7 +186,7 @@ pub(in crate::engine) fn request(state: &WordState, access: Access) -> bool {
         let contended = x.contended(state, &users, writes);
         let tso = x.search.tso;
         let pressed = x.is_pressed();
-        let me_is = x.current;
+        let current = x.current;
         let me = x.me();
         if me.woken.is_some_and(|(woken, _)| woken == state.key) {
             // Whoever changes it from here on may hold this thread back.
@@ -201,7 +201,7 @@ pub(in crate::engine) fn request(state: &WordState, access: Access) -> bool {
                 Access::Store => contended && !tso,
                 Access::Walk => contended,
                 Access::Locked => {
-                    commute::reads(Part::Buffer(me_is));
+                    commute::reads(Part::Buffer(current));
                     contended || !me.buffer.is_empty()
                 }
             };
@@ -266,16 +266,16 @@ pub(in crate::engine) fn store(word: &Word, state: &WordState, value: u32) -> Op
         let users = x.users(state);
         let contended = x.contended(state, &users, true);
         let tso = x.search.tso;
-        let me_is = x.current;
+        let current = x.current;
         let me = x.me();
         // Stores stay in order.
-        commute::reads(Part::Buffer(me_is));
+        commute::reads(Part::Buffer(current));
         let delayed = tso && (contended || !me.buffer.is_empty());
         me.observed.did((state.key, value));
         if delayed {
             let accesses = me.accesses;
             let (word, key) = (word.clone(), state.key);
-            commute::writes(Part::Buffer(me_is));
+            commute::writes(Part::Buffer(current));
             me.buffer.push_back(Buffered { word, key, value, contended, accesses });
         } else {
             me.released = me.accesses;
