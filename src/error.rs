@@ -6,7 +6,7 @@ use crate::arch::Arch;
 use crate::state::Proc;
 
 /// Why [`vmap`](crate::vmap::vmap) gave no addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VmapError {
     /// Physical address 0 was asked for; mmu.c takes that for a caller's mistake.
     ZeroPhysical,
@@ -41,7 +41,7 @@ impl fmt::Display for VmapError {
 impl core::error::Error for VmapError {}
 
 /// Why [`vunmap`](crate::vmap::vunmap) changed nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VunmapError {
     /// The size is 0 or the range wraps.
     BadSize {
@@ -89,7 +89,7 @@ impl fmt::Display for VunmapError {
 impl core::error::Error for VunmapError {}
 
 /// Why [`putmmu`](crate::user::putmmu) mapped nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PutmmuError {
     /// The process was asked to drop its mappings since the fault began: what was found then may be
     /// gone. Look again (fix C1).
@@ -117,7 +117,7 @@ impl fmt::Display for PutmmuError {
 impl core::error::Error for PutmmuError {}
 
 /// Why [`kmap`](crate::kmap::kmap) mapped nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KmapError {
     /// Every slot of KMAP is taken.
     Full {
@@ -139,7 +139,7 @@ impl fmt::Display for KmapError {
 impl core::error::Error for KmapError {}
 
 /// Why a [`Segment`](crate::segment::Segment) did not do what it was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SegmentError {
     /// The segment has no such address.
     Outside {
@@ -165,7 +165,7 @@ impl fmt::Display for SegmentError {
 impl core::error::Error for SegmentError {}
 
 /// What [`checkmmu`](crate::user::checkmmu) found instead of the page that it was told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mismatch {
     /// Index of the process.
     pub proc: usize,

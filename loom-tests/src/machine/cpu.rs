@@ -208,6 +208,7 @@ impl<V: Variant> Arch for Cpu<V> {
         }
         self.expect_own_mach();
         let id = self.id();
+        explorer::noticed(id as u64);
         // With interrupts on, the number may be another one before it is used.
         self.point();
         id
@@ -261,7 +262,9 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn getcr3(&self) -> Frame {
-        self.machine.cpu(self.id()).cr3.look()
+        let cr3 = self.machine.cpu(self.id()).cr3.look();
+        explorer::noticed(cr3.pa().into());
+        cr3
     }
 
     fn putcr3(&self, pdb: Frame) {
@@ -291,7 +294,11 @@ impl<V: Variant> Arch for Cpu<V> {
 
     fn rdmsr(&self, msr: u32) -> Option<u64> {
         let known = msr == IA32_PAT && self.has(Feature::Pat);
-        known.then(|| self.machine.cpu(self.id()).registers.pat)
+        known.then(|| {
+            let value = self.machine.cpu(self.id()).registers.pat;
+            explorer::noticed(value);
+            value
+        })
     }
 
     fn wrmsr(&self, msr: u32, value: u64) {
@@ -301,6 +308,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn descriptors(&self) -> &Descriptors<Self> {
+        explorer::noticed(self.id() as u64);
         &self.machine.descriptors[self.id()]
     }
 
@@ -357,13 +365,15 @@ impl<V: Variant> Arch for Cpu<V> {
 
     fn newpage(&self) -> Frame {
         self.expect_to_sleep("newpage");
-        self.sleep_and_wake(false);
-        self.machine.palloc.pass();
-        let page = self.machine.memory.page();
-        self.machine.not_walked(page);
-        explorer::observe(page.pa());
-        self.page(page).refs.set(1);
-        page
+        self.call(|| {
+            self.sleep_and_wake(false);
+            self.machine.palloc.pass();
+            let page = self.machine.memory.page();
+            self.machine.not_walked(page);
+            explorer::observe(page.pa());
+            self.page(page).refs.set(1);
+            page
+        })
     }
 
     fn freepage(&self, frame: Frame) {

@@ -1,12 +1,14 @@
 //! What the machine expects of whoever uses it, beside what it translates.
 
+use std::hash::Hash;
+
 use mmu386::arch::{Arch, Feature, Owned, WordName};
 use mmu386::entry::{Entry, PTEGLOBAL, PTESIZE};
 use mmu386::variant::Variant;
 
 use super::frames::{mach_page, private_of};
 use super::{Cpu, GEOMETRY};
-use crate::engine::Word;
+use crate::engine::{Word, explorer};
 use crate::oracle::{self, Property};
 
 impl<V: Variant> Cpu<V> {
@@ -62,10 +64,20 @@ impl<V: Variant> Cpu<V> {
     }
 
     /// Makes a call that leaves interrupts as they are, on whatever CPU it returns \[M15\].
-    pub(super) fn keeps_level<R>(&self, who: &str, call: impl FnOnce() -> R) -> R {
+    pub(super) fn keeps_level<R: Hash>(&self, who: &str, call: impl FnOnce() -> R) -> R {
         let before = self.takes_interrupts();
-        let result = call();
+        let result = self.call(call);
         self.expect_level(before, who);
+        result
+    }
+
+    /// Makes a call of which nothing is left but its result, and what is a part of the machine's state.
+    pub fn call<R: Hash>(&self, call: impl FnOnce() -> R) -> R {
+        let called = explorer::called();
+        let result = call();
+        let device = self.handler.borrow().is_some();
+        let flags = [self.preempted.get(), device, self.arrived.get(), self.gone.get()];
+        explorer::returned(called, (&result, self.id(), self.takes_interrupts(), flags));
         result
     }
 

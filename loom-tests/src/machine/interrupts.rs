@@ -16,6 +16,11 @@ use crate::engine::{self, Access, Word};
 /// What a device's driver does when that interrupts, with interrupts off.
 pub(super) type Handler<V> = Box<dyn FnOnce(&Cpu<V>)>;
 
+// What may happen at a point.
+pub(super) const TICK: u8 = 255;
+const PREEMPTION: u8 = 254;
+const DEVICE: u8 = 253;
+
 impl<V: Variant> Cpu<V> {
     /// The point before an access, unless the access's address was translated just now. It is this
     /// CPU's turn when an interrupt or the access comes.
@@ -66,21 +71,24 @@ impl<V: Variant> Cpu<V> {
     /// The same where interrupts are choices of their own: a tick or IPI, which are one to the core,
     /// comes at any point at which it would find something, as often as the explorer likes.
     fn explored_point(&self) -> bool {
-        if self.tick_would_stir() && explorer::choose(2) == 1 {
+        explorer::point();
+        if self.tick_would_stir() && explorer::happens(TICK) {
             self.quiet_or_not();
             return true;
         }
-        if self.may_be_preempted() && explorer::choose(2) == 1 {
+        if self.may_be_preempted() && explorer::happens(PREEMPTION) {
+            let called = explorer::called();
             self.preempted.set(true);
             if self.may_preempt() {
                 self.sleep_and_wake(false);
             }
-            explorer::observe(("preempted", self.id()));
+            explorer::unnoticed(called, 0);
             return true;
         }
-        if self.device_may_interrupt() && explorer::choose(2) == 1 {
+        if self.device_may_interrupt() && explorer::happens(DEVICE) {
+            let called = explorer::called();
             self.take_device();
-            explorer::observe(("handled", self.id()));
+            explorer::unnoticed(called, 1);
             return true;
         }
         false

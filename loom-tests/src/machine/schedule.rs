@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use mmu386::switch::{mmuenter, mmuleave};
 use mmu386::variant::Variant;
 
+use super::interrupts::TICK;
 use super::{Cpu, IDLE_STACK};
 use crate::counterexample::Op;
 use crate::engine::{self, Word, explorer};
@@ -32,7 +33,7 @@ impl<V: Variant> Cpu<V> {
     fn doze(&self) {
         loop {
             explorer::doze();
-            if !self.tick_would_stir() || explorer::choose(2) == 0 {
+            if !self.tick_would_stir() || !explorer::happens(TICK) {
                 return explorer::observe("woke");
             }
             self.quiet_or_not();
@@ -89,13 +90,15 @@ impl<V: Variant> Cpu<V> {
         if !self.machine.running.load(Relaxed) {
             return;
         }
-        let lo = *self.machine.lo(self.id());
-        let Some(up) = self.leave() else { return };
-        if long {
-            self.idle();
-        }
-        self.vacate();
-        self.enter(up, lo);
+        self.call(|| {
+            let lo = *self.machine.lo(self.id());
+            let Some(up) = self.leave() else { return };
+            if long {
+                self.idle();
+            }
+            self.vacate();
+            self.enter(up, lo);
+        });
     }
 
     /// The clock wants the CPU for somebody else now, and gets it if it may. Returns whether it did.

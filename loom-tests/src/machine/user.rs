@@ -23,7 +23,7 @@ impl<V: Variant> Cpu<V> {
     /// A fault of the process that is answered with device memory, which nobody takes away.
     pub fn map_user(&self, va: u32, pa: u32) -> Result<(), PutmmuError> {
         self.may_show_user(va, pa);
-        self.map_found(va, pa, fault_begins(self))
+        self.call(|| self.map_found(va, pa, fault_begins(self)))
     }
 
     /// The current process may have what is at `pa` at `va`, until that is taken from it.
@@ -89,8 +89,10 @@ impl<V: Variant> Cpu<V> {
 
     /// Gives such a page back.
     pub fn give_back(&self, page: Frame) {
-        self.page(page).refs.set(0);
-        self.freepage(page);
+        self.call(|| {
+            self.page(page).refs.set(0);
+            self.freepage(page);
+        });
     }
 
     /// kmap, with the ledger told.
@@ -153,32 +155,36 @@ impl<V: Variant> Cpu<V> {
 
     /// The process dies: its CPU gives back what the MMU code holds for it, and idles.
     pub fn die(&self) {
-        self.splhi();
-        let up = self.up().expect("a process dies once");
-        mmuleave(self, IDLE_STACK);
-        self.store(&up.state, DEAD);
-        self.machine.ledger().common_mut().exited(up.index);
-        mmurelease(self, up, IDLE_STACK);
-        self.runs_otherwise();
-        self.machine.cpu(self.id()).up.set(None);
-        self.spllo();
-        self.gone.set(true);
-        self.vacate();
+        self.call(|| {
+            self.splhi();
+            let up = self.up().expect("a process dies once");
+            mmuleave(self, IDLE_STACK);
+            self.store(&up.state, DEAD);
+            self.machine.ledger().common_mut().exited(up.index);
+            mmurelease(self, up, IDLE_STACK);
+            self.runs_otherwise();
+            self.machine.cpu(self.id()).up.set(None);
+            self.spllo();
+            self.gone.set(true);
+            self.vacate();
+        });
     }
 
     /// The process dies, and is given back before its CPU has left it.
     pub fn die_in_place(&self) {
-        self.splhi();
-        let up = self.up().expect("a process dies once");
-        self.machine.ledger().common_mut().exited(up.index);
-        mmurelease(self, up, IDLE_STACK);
-        mmuleave(self, IDLE_STACK);
-        self.store(&up.state, DEAD);
-        self.runs_otherwise();
-        self.machine.cpu(self.id()).up.set(None);
-        self.spllo();
-        self.gone.set(true);
-        self.vacate();
+        self.call(|| {
+            self.splhi();
+            let up = self.up().expect("a process dies once");
+            self.machine.ledger().common_mut().exited(up.index);
+            mmurelease(self, up, IDLE_STACK);
+            mmuleave(self, IDLE_STACK);
+            self.store(&up.state, DEAD);
+            self.runs_otherwise();
+            self.machine.cpu(self.id()).up.set(None);
+            self.spllo();
+            self.gone.set(true);
+            self.vacate();
+        });
     }
 
     /// Whether a store makes a user page reachable in the directory that this CPU has loaded.

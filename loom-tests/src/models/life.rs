@@ -4,7 +4,6 @@ use mmu386::arch::{Arch, Feature, Owned};
 use mmu386::error::KmapError;
 use mmu386::gdt::{LDTSEG, Ldt, PROCSEG0, Segdesc, Selector};
 use mmu386::shootdown::procflushmmu;
-use mmu386::switch::flushmmu;
 use mmu386::user::checkfault;
 use mmu386::variant::Variant;
 
@@ -195,7 +194,7 @@ fn live<V: Variant>(machine: Booted<V>) {
             let page = cpu.newpage();
             cpu.hold(page);
             let va = cpu.kmap(page).expect("there are slots");
-            show(cpu, va, page);
+            cpu.call(|| show(cpu, va, page));
             cpu.kunmap(va);
             let up = cpu.up().expect("a process runs");
             let segment = Segdesc { d0: 0x1234_FFFF + n as u32, d1: 0x00CF_F200 };
@@ -203,9 +202,9 @@ fn live<V: Variant>(machine: Booted<V>) {
             up.gdt[0].set(segment);
             up.ldt.set(Some(ldt));
             cpu.map_user(0, device(0)).expect("nobody flushes");
-            checkfault(cpu, 0, device(0));
-            flushmmu(cpu);
-            expect_segments(cpu, segment, ldt);
+            cpu.call(|| checkfault(cpu, 0, device(0)));
+            cpu.flushmmu();
+            cpu.call(|| expect_segments(cpu, segment, ldt));
             cpu.give_back(page);
             cpu.die();
             if cpu.freed_ldts().iter().filter(|&&base| base == ldt.base).count() != 1 {

@@ -10,10 +10,11 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::commute::{self, Part};
 use super::digest::share;
+use super::forgotten::Way;
 use super::loops::{Observed, Proof};
 use super::path::{Move, Path};
 use super::search::Search;
-use super::thread::{Buffered, MOST, Pending, Thread};
+use super::thread::{Buffered, Pending, Thread};
 use crate::engine::{self, Mode, Word};
 
 /// What the explorer needs of the machine whose words it has.
@@ -52,6 +53,7 @@ pub(super) struct Execution {
     pub(super) cells: u64,
     pub(super) host: Option<Rc<dyn Host>>,
     pub(super) path: Path,
+    pub(super) way: Way,
     pub(super) preemptions: usize,
     /// A thread runs alone.
     pub(super) proof: Option<Proof>,
@@ -78,6 +80,7 @@ pub(super) fn install(search: Arc<Search>) {
         cells: 0,
         host: None,
         path: Path::default(),
+        way: Way::default(),
         preemptions: 0,
         proof: None,
         goes_round: false,
@@ -172,11 +175,21 @@ impl Execution {
     /// The digest of the state that the execution is in: a sum over its parts, so that what a step adds to it does
     /// not depend on parts that the step does not touch.
     pub(super) fn key(&self) -> u128 {
-        self.key_without(MOST)
+        self.key_by(|_, observed| Some(observed.digest))
+    }
+
+    /// The same with what calls have observed that have returned.
+    pub(super) fn key_of_all(&self) -> u128 {
+        self.key_by(|_, observed| Some(observed.all))
     }
 
     /// The same without what one thread has observed.
     pub(super) fn key_without(&self, one: usize) -> u128 {
+        self.key_by(|n, observed| (n != one).then_some(observed.digest))
+    }
+
+    /// The same by a digest of what each thread has observed.
+    fn key_by(&self, digest: impl Fn(usize, &Observed) -> Option<u128>) -> u128 {
         let mut sum = self.memory;
         let mut add = |kind: u8, n: usize, part: &dyn Fn(&mut SipHasher13)| {
             let mut state = SipHasher13::new();
@@ -186,7 +199,11 @@ impl Execution {
         };
         for (n, thread) in self.threads.iter().enumerate() {
             add(0, n, &|state| {
-                if n == one { thread.hash_pending(state) } else { thread.hash(state) }
+                if let Some(digest) = digest(n, &thread.observed) {
+                    (digest, thread.observed.phase).hash(state);
+                    thread.hash_context(state);
+                }
+                thread.hash_pending(state);
             });
             add(3, n, &|state| thread.hash_buffer(state));
         }
@@ -238,7 +255,8 @@ impl Execution {
 pub(super) fn take_observed() -> Option<Observed> {
     exploring(|x| {
         x.me().in_handler = true;
-        let inner = x.me().observed.inner();
+        let rested = std::mem::take(&mut x.me().alarmed);
+        let inner = x.me().observed.inner(rested);
         std::mem::replace(&mut x.me().observed, inner)
     })
 }

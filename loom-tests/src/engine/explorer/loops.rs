@@ -31,8 +31,8 @@ const PATIENCE: u32 = 64;
 /// One observation.
 struct Mark {
     what: u64,
-    /// The digest of all before it.
-    before: u128,
+    /// The digests of all before it.
+    before: (u128, u128),
     phase: u16,
 }
 
@@ -41,6 +41,8 @@ struct Mark {
 #[derive(Default)]
 pub(super) struct Observed {
     pub(super) digest: u128,
+    /// The same with what calls have observed that have returned.
+    pub(super) all: u128,
     /// Events that its code has traced, outside interrupt handlers.
     pub(super) phase: u16,
     history: Vec<Mark>,
@@ -53,17 +55,28 @@ pub(super) struct Observed {
     differs: bool,
 }
 
+/// Where a thread was when it began a call.
+pub(super) struct Place {
+    digest: u128,
+    history: usize,
+}
+
 impl Observed {
-    /// What an interrupt handler starts with.
-    pub(super) fn inner(&self) -> Self {
-        let digest = digest(("interrupt", self.digest));
-        Self { digest, phase: self.phase, ..Self::default() }
+    /// What an interrupt handler starts with. Who rested goes on otherwise than who was about to look.
+    pub(super) fn inner(&self, rested: bool) -> Self {
+        let inner = |outer: u128| digest(("interrupt", rested, outer));
+        Self {
+            digest: inner(self.digest),
+            all: inner(self.all),
+            phase: self.phase,
+            ..Self::default()
+        }
     }
 
     /// The thread made an access that is more than a look.
     pub(super) fn did(&mut self, what: impl Hash) {
         self.mark(&what);
-        self.digest = digest((self.digest, what));
+        self.goes_on(what);
         self.trail.clear();
     }
 
@@ -71,20 +84,47 @@ impl Observed {
     pub(super) fn looked(&mut self, word: u64, value: u32) {
         self.trail.push((self.history.len(), word));
         self.mark((word, value));
-        self.digest = digest((self.digest, word, value));
+        self.goes_on((word, value));
     }
 
     /// The thread looked at something that belongs to it.
     pub(super) fn noticed(&mut self, key: u64, value: u64) {
         self.mark((key, value));
-        self.digest = digest((self.digest, value));
+        self.goes_on(value);
+    }
+
+    fn goes_on(&mut self, what: impl Hash) {
+        self.digest = digest((self.digest, &what));
+        self.all = digest((self.all, &what));
+    }
+
+    /// Where it is.
+    pub(super) fn place(&self) -> Place {
+        Place { digest: self.digest, history: self.history.len() }
+    }
+
+    /// What came since is over, and none of what its code observed.
+    pub(super) fn unnoticed(&mut self, from: Place) {
+        self.digest = from.digest;
+        self.history.truncate(from.history);
+        self.trail.clear();
+        self.differs = true;
+    }
+
+    /// It is back from a call that began there.
+    pub(super) fn returned(&mut self, from: Place, with: impl Hash) {
+        self.digest = from.digest;
+        self.history.truncate(from.history);
+        // Its turns are no longer told by what they observed.
+        self.differs = true;
+        self.did(with);
     }
 
     /// The thread starts the turn of its wait loop again: it keeps nothing of what it saw in these
     /// words.
     pub(super) fn forget(&mut self, words: impl Fn(u64) -> bool) {
         while let Some(&(len, _)) = self.trail.last().filter(|(_, word)| words(*word)) {
-            self.digest = self.history[len].before;
+            (self.digest, self.all) = self.history[len].before;
             self.history.truncate(len);
             self.trail.pop();
             self.differs = true;
@@ -98,7 +138,7 @@ impl Observed {
             let expected = self.history.len().checked_sub(period).map(|n| self.history[n].what);
             self.differs |= expected != Some(what);
         }
-        self.history.push(Mark { what, before: self.digest, phase: self.phase });
+        self.history.push(Mark { what, before: (self.digest, self.all), phase: self.phase });
     }
 
     /// The thread has its step.
@@ -129,7 +169,7 @@ impl Observed {
             at -= period;
         }
         let Mark { before, phase, .. } = self.history[at];
-        self.digest = before;
+        (self.digest, self.all) = before;
         self.phase = phase;
         self.history.truncate(at);
         self.trail.clear();

@@ -9,6 +9,7 @@
 //! | `thread` | what a thread is about to do, its store buffer |
 //! | `loops` | what a thread has observed; loops without an end |
 //! | `commute` | steps that need not be made, as they lead to states that were met |
+//! | `forgotten` | that what calls have observed makes no difference once they have returned |
 //! | `conflicts` | which accesses are steps of the interleaving |
 //! | `path` | depth-first search by replaying |
 //! | `seen` | states that were met; from which no end can be reached |
@@ -26,6 +27,7 @@ mod commute;
 mod conflicts;
 mod digest;
 mod execution;
+mod forgotten;
 mod loops;
 mod outcomes;
 mod path;
@@ -112,21 +114,40 @@ pub fn unwinds(begins: bool) {
     execution::unwinds(begins);
 }
 
+/// The running thread is at a point where something may happen, whether or not that is offered to
+/// [`happens`].
+pub fn point() {
+    exploring(|x| x.way.point());
+}
+
 /// A choice of the running thread: 0 to `of` - 1. Whoever acts on it says so by [`observe`].
 pub fn choose(of: usize) -> usize {
+    let chosen = choose_among((0..of).map(|n| n as u8));
+    exploring(|x| x.way.takes(chosen));
+    chosen.into()
+}
+
+/// The same of whether something happens. `what` tells it from all others that may happen there, and from
+/// choices.
+pub fn happens(what: u8) -> bool {
+    let happens = choose_among([0, what].into_iter()) != 0;
+    if happens {
+        exploring(|x| x.way.takes(what));
+    }
+    happens
+}
+
+fn choose_among(choices: impl Iterator<Item = u8>) -> u8 {
     let chosen = exploring(|x| {
         if x.proof.is_some() {
             return 0;
         }
         let taken = match x.path.replayed() {
             Some(taken) => taken,
-            None => {
-                let moves = (0..of).map(|n| Move::Choose(n as u8)).collect();
-                x.path.branch(moves, None)
-            }
+            None => x.path.branch(choices.map(Move::Choose).collect(), None),
         };
         match taken {
-            Move::Choose(n) => n.into(),
+            Move::Choose(n) => n,
             _ => unreachable!("a replay does what was done"),
         }
     });
@@ -136,6 +157,11 @@ pub fn choose(of: usize) -> usize {
 /// The running thread has learnt something that no access of words tells.
 pub fn observe(what: impl Hash) {
     exploring(|x| x.me().observed.did(what));
+}
+
+/// The running thread has looked at a part of the host's state that only it changes.
+pub fn noticed(what: u64) {
+    exploring(|x| x.me().observed.noticed(0, what));
 }
 
 /// The running thread is on this CPU from here on.
@@ -171,6 +197,41 @@ pub fn resumed(interrupted: Interrupted) {
     }
 }
 
+/// Where a call began, and what was known there.
+pub struct Called(Option<loops::Place>);
+
+/// The running thread begins a call.
+pub fn called() -> Called {
+    Called(exploring(|x| x.me().observed.place()))
+}
+
+/// It returns. Who called keeps nothing of what was observed meanwhile but what is said here: what was
+/// returned, and all else that the thread goes by from here on and that is no part of the state.
+pub fn returned(called: Called, with: impl Hash) {
+    if let Some(place) = called.0 {
+        exploring(|x| {
+            if x.search.limits.reduce {
+                x.me().observed.returned(place, with);
+            }
+        });
+    }
+}
+
+/// It is over, and was none of the running thread's code: that knows nothing of it, but by what is part
+/// of the state, such as the CPU that it runs on, and that `once` will not come again.
+pub fn unnoticed(called: Called, once: u32) {
+    if let Some(place) = called.0 {
+        exploring(|x| {
+            let reduce = x.search.limits.reduce;
+            let me = x.me();
+            me.over |= 1 << once;
+            if reduce {
+                me.observed.unnoticed(place);
+            }
+        });
+    }
+}
+
 /// How a rest ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rested {
@@ -200,6 +261,7 @@ pub fn rest(seen: Vec<(Word, u32)>, alarm: Option<Vec<(Word, u32)>>) -> Rested {
     let woken = exploring(|x| {
         Thread::goes_by(&seen);
         x.me().woken = x.me().first_changed(&seen);
+        x.me().alarmed = x.me().woken.is_none();
         x.me().woken
     });
     if woken == Some(None) { Rested::Alarmed } else { Rested::Changed }

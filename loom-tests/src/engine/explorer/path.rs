@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::commute::{Footprint, Here, Made};
 
 /// What was done at a node, or can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Move {
     /// A thread takes its step.
     Run(u8),
@@ -104,6 +104,13 @@ impl Path {
         let from = self.nodes.iter_mut().rev().find(|node| node.state.is_some());
         let Some(Node { taken, here: Some(here), .. }) = from else { return Vec::new() };
         here.goes_to(there, *taken, touched)
+    }
+
+    /// At the frontier: the digest of the state that the execution was in last, and the step that was
+    /// taken there, if its steps are told.
+    pub(super) fn came(&self) -> Option<(u128, Move)> {
+        let node = self.nodes.iter().rev().find(|node| node.state.is_some())?;
+        Some((node.here.as_ref()?.key, node.taken))
     }
 
     /// The move that was taken last leads nowhere: there is another instead.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
 
-use super::commute::{self, Here, Made, Part, SAMPLE};
+use super::commute::{self, Here, Made, Part};
+use super::digest::digest;
 use super::execution::{Execution, with};
+use super::forgotten::Way;
 use super::path::Move;
 use super::thread::{Pending, Thread};
 
@@ -123,6 +125,7 @@ impl Execution {
             known = true;
         };
         commute::begin();
+        self.way = Way::default();
         match taken {
             Move::Run(n) => {
                 let n = usize::from(n);
@@ -161,7 +164,18 @@ impl Execution {
         let commuting = self.search.commuting();
         let known = if commuting { self.path.arrives(key, &touched) } else { Vec::new() };
         self.hopeless |= self.search.hopeless.contains(&key);
-        let (state, new) = self.search.seen.meet(key);
+        let (state, mut new) = self.search.seen.meet(key);
+        if commuting {
+            if let Some((from, step)) =
+                self.path.came().filter(|(from, _)| self.search.compares(*from))
+            {
+                self.search.forgotten.leads((from, digest((step, &self.way.happened))), key);
+            }
+            // What was forgotten on the way here must make no difference from here on.
+            if self.search.compares(key) {
+                new = self.search.forgotten.is_new(self.key_of_all());
+            }
+        }
         if let Some(from) = self.path.state {
             self.search.edge(from, state);
         }
@@ -206,7 +220,7 @@ impl Execution {
         known: &[Arc<Made>],
     ) -> (Vec<Move>, Vec<Arc<Made>>) {
         let search = &self.search;
-        let checks = search.limits.check || key % SAMPLE == 0;
+        let checks = search.compares(key);
         let mut checked = Vec::new();
         let made = |step: &Move| {
             let Some(made) = commute::known(known, *step) else { return true };

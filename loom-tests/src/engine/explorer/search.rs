@@ -6,8 +6,10 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
+use super::commute::SAMPLE;
 use super::conflicts::{Accessed, Conflicts};
 use super::execution::{install, with};
+use super::forgotten::Forgotten;
 use super::path::{Node, Path};
 use super::scheduler::Explorer;
 use super::seen::{BYTES_PER_STATE, Seen, cannot_end};
@@ -61,6 +63,7 @@ pub(super) struct Search {
     contradicted: AtomicBool,
     out_of_memory: AtomicBool,
     pub(super) seen: Seen,
+    pub(super) forgotten: Forgotten,
     /// States that are known to lead to no end.
     pub(super) hopeless: HashSet<u128>,
     edges: Mutex<Vec<(u32, u32)>>,
@@ -163,6 +166,7 @@ impl Search {
             contradicted: AtomicBool::new(false),
             out_of_memory: AtomicBool::new(false),
             seen: Seen::new(),
+            forgotten: Forgotten::default(),
             hopeless: HashSet::new(),
             edges: Mutex::default(),
             ends: Mutex::default(),
@@ -202,9 +206,16 @@ impl Search {
         self.limits.reduce && self.limits.preemptions.is_none() && self.hopeless.is_empty()
     }
 
+    /// Whether what is known of a state's steps, and what threads have forgotten there, is put to the test.
+    pub(super) fn compares(&self, state: u128) -> bool {
+        self.limits.check || state.is_multiple_of(SAMPLE)
+    }
+
     /// Whether there is no point in going on.
     pub(super) fn over(&self) -> bool {
-        if u64::from(self.seen.count()) * BYTES_PER_STATE > self.limits.memory {
+        if (u64::from(self.seen.count()) + self.forgotten.count()) * BYTES_PER_STATE
+            > self.limits.memory
+        {
             self.out_of_memory.store(true, Relaxed);
         }
         self.out_of_memory.load(Relaxed)

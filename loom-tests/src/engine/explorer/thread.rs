@@ -34,6 +34,8 @@ pub(super) struct Buffered {
     pub(super) contended: bool,
     /// How many accesses to owned values the thread had made before.
     pub(super) accesses: u32,
+    /// How many of them since its store before.
+    pub(super) since: u32,
 }
 
 /// A thread.
@@ -43,15 +45,22 @@ pub(super) struct Thread {
     pub(super) granted: Option<u64>,
     pub(super) observed: Observed,
     pub(super) in_handler: bool,
+    /// What comes but once and has come, a bit each.
+    pub(super) over: u32,
     /// A panic that somebody waits for unwinds it.
     pub(super) unwinds: bool,
     /// It rested until this word left this value, and has not looked again.
     pub(super) woken: Option<(u64, u32)>,
+    /// It rests, and an interrupt is due.
+    pub(super) alarmed: bool,
     /// The CPU that it runs on.
     pub(super) cpu: usize,
     pub(super) buffer: VecDeque<Buffered>,
     /// Accesses to owned values so far.
     pub(super) accesses: u32,
+    /// Those of them that came before its latest store to a word that may be shared: the ones since may take
+    /// part in a race, and so may those before each store in the buffer.
+    pub(super) issued: u32,
     /// Those of them that came before the latest store of it that others can have seen.
     pub(super) released: u32,
 }
@@ -63,11 +72,14 @@ impl Thread {
             granted: None,
             observed: Observed::default(),
             in_handler: false,
+            over: 0,
             unwinds: false,
             woken: None,
+            alarmed: false,
             cpu: 0,
             buffer: VecDeque::new(),
             accesses: 0,
+            issued: 0,
             released: 0,
         }
     }
@@ -140,14 +152,12 @@ impl Thread {
     }
 }
 
-impl Hash for Thread {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.observed.digest, self.observed.phase).hash(state);
-        self.hash_pending(state);
-    }
-}
-
 impl Thread {
+    /// What of its state what it has observed may not tell any more.
+    pub(super) fn hash_context<H: Hasher>(&self, state: &mut H) {
+        (self.cpu, self.over, self.accesses - self.issued).hash(state);
+    }
+
     /// What it is about to do.
     pub(super) fn hash_pending<H: Hasher>(&self, state: &mut H) {
         match &self.pending {
@@ -167,7 +177,7 @@ impl Thread {
     /// What is in its store buffer.
     pub(super) fn hash_buffer<H: Hasher>(&self, state: &mut H) {
         for store in &self.buffer {
-            (store.key, store.value).hash(state);
+            (store.key, store.value, store.contended, store.since).hash(state);
         }
     }
 }

@@ -270,13 +270,15 @@ pub(in crate::engine) fn store(word: &Word, state: &WordState, value: u32) -> Op
         let me = x.me();
         // Stores stay in order.
         commute::reads(Part::Buffer(current));
+        let since = me.accesses - me.issued;
+        me.issued = me.accesses;
         let delayed = tso && (contended || !me.buffer.is_empty());
         me.observed.did((state.key, value));
         if delayed {
             let accesses = me.accesses;
             let (word, key) = (word.clone(), state.key);
             commute::writes(Part::Buffer(current));
-            me.buffer.push_back(Buffered { word, key, value, contended, accesses });
+            me.buffer.push_back(Buffered { word, key, value, contended, accesses, since });
         } else {
             me.released = me.accesses;
         }
@@ -298,7 +300,7 @@ pub(in crate::engine) fn locked(
         Sharing::Owned => x.owns(&state.stamps, true),
         Sharing::Shared => {
             let me = x.me();
-            me.released = me.accesses;
+            (me.issued, me.released) = (me.accesses, me.accesses);
             if old == value {
                 me.observed.looked(state.key, old);
             } else {
