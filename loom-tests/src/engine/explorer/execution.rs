@@ -255,8 +255,7 @@ impl Execution {
 pub(super) fn take_observed() -> Option<Observed> {
     exploring(|x| {
         x.me().in_handler = true;
-        let rested = std::mem::take(&mut x.me().alarmed);
-        let inner = x.me().observed.inner(rested);
+        let inner = x.me().observed.inner();
         std::mem::replace(&mut x.me().observed, inner)
     })
 }

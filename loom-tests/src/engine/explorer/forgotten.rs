@@ -19,6 +19,11 @@ impl Way {
         self.points += 1;
     }
 
+    /// A thread is back from an interrupt that was due as it rested.
+    pub(super) fn rested(&mut self) {
+        self.takes(0);
+    }
+
     pub(super) fn takes(&mut self, what: u8) {
         self.happened.push((self.points, what));
     }

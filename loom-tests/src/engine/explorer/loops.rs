@@ -62,9 +62,9 @@ pub(super) struct Place {
 }
 
 impl Observed {
-    /// What an interrupt handler starts with. Who rested goes on otherwise than who was about to look.
-    pub(super) fn inner(&self, rested: bool) -> Self {
-        let inner = |outer: u128| digest(("interrupt", rested, outer));
+    /// What an interrupt handler starts with.
+    pub(super) fn inner(&self) -> Self {
+        let inner = |outer: u128| digest(("interrupt", outer));
         Self {
             digest: inner(self.digest),
             all: inner(self.all),

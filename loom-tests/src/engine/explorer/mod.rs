@@ -193,6 +193,10 @@ pub fn resumed(interrupted: Interrupted) {
         exploring(|x| {
             x.me().observed = observed;
             x.me().in_handler = false;
+            // Who rests is where he is who is about to look again, though that takes him another step.
+            if std::mem::take(&mut x.me().alarmed) {
+                x.way.rested();
+            }
         });
     }
 }

@@ -51,7 +51,7 @@ pub(super) struct Thread {
     pub(super) unwinds: bool,
     /// It rested until this word left this value, and has not looked again.
     pub(super) woken: Option<(u64, u32)>,
-    /// It rests, and an interrupt is due.
+    /// An interrupt was due as it rested.
     pub(super) alarmed: bool,
     /// The CPU that it runs on.
     pub(super) cpu: usize,
