@@ -124,10 +124,12 @@ use Extent::{Everywhere, Nowhere, UpTo};
 const TOO_MANY_STATES: &[(&str, Mode, Extent, Extent)] = &[
     ("shared-segment", Mode::Sc, UpTo(1), Everywhere),
     ("shared-segment", Mode::Tso, UpTo(1), Everywhere),
+    ("device-entries-marked-at-any-time", Mode::Sc, UpTo(1), Everywhere),
+    ("device-entries-marked-at-any-time", Mode::Tso, UpTo(1), Everywhere),
     ("three-flushes-of-one-process", Mode::Tso, UpTo(1), UpTo(2)),
     ("three-unmappers", Mode::Sc, UpTo(1), UpTo(2)),
     ("three-unmappers", Mode::Tso, Nowhere, Nowhere),
-    ("pool-migration", Mode::Sc, UpTo(1), Everywhere),
+    ("pool-migration", Mode::Sc, UpTo(0), Everywhere),
     ("pool-migration", Mode::Tso, Nowhere, UpTo(0)),
     ("process-life", Mode::Sc, UpTo(0), UpTo(1)),
     ("process-life", Mode::Tso, Nowhere, Nowhere),
