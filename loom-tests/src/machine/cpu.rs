@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use mmu386::arch::{Arch, Feature, Owned, Spl, WordName};
+use mmu386::arch::{Arch, Feature, Spl, WordName};
 use mmu386::event::Event;
 use mmu386::gdt::{Descriptors, Selector};
 use mmu386::layout::{BY2PG, Frame, Geometry};
@@ -365,15 +365,7 @@ impl<V: Variant> Arch for Cpu<V> {
 
     fn newpage(&self) -> Frame {
         self.expect_to_sleep("newpage");
-        self.call(|| {
-            self.sleep_and_wake(false);
-            self.machine.palloc.pass();
-            let page = self.machine.memory.page();
-            self.machine.not_walked(page);
-            explorer::observe(page.pa());
-            self.page(page).refs.set(1);
-            page
-        })
+        self.call(|| self.sleep_for_page())
     }
 
     fn freepage(&self, frame: Frame) {

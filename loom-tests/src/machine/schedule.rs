@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use mmu386::arch::{Arch, Owned};
+use mmu386::layout::Frame;
 use mmu386::switch::{mmuenter, mmuleave};
 use mmu386::variant::Variant;
 
@@ -99,6 +101,17 @@ impl<V: Variant> Cpu<V> {
             self.vacate();
             self.enter(up, lo);
         });
+    }
+
+    /// Sleeps, and finds a page.
+    pub(super) fn sleep_for_page(&self) -> Frame {
+        self.sleep_and_wake(false);
+        self.machine.palloc.pass();
+        let page = self.machine.memory.page();
+        self.machine.not_walked(page);
+        explorer::observe(page.pa());
+        self.page(page).refs.set(1);
+        page
     }
 
     /// The clock wants the CPU for somebody else now, and gets it if it may. Returns whether it did.
