@@ -70,10 +70,12 @@ fn main() {
     let mut trials = Vec::new();
     for model in models::all() {
         for mode in Mode::ALL {
-            if let Some(bound) = further(&model, mode) {
+            let runs = model.modes().any(|run| run == mode);
+            let further = further(&model, mode).filter(|_| runs || mode.explorer());
+            if let Some(bound) = further {
                 trials.push(trial(model.name, "fixed", mode, &["--bound", &bound]));
             }
-            if !model.modes().any(|run| run == mode) {
+            if !runs {
                 continue;
             }
             for variant in ["seed", "upstream", "fixed"] {
