@@ -333,6 +333,21 @@ mod tests {
     }
 
     #[test]
+    fn the_full_set_goes_further_than_every_day_or_as_far() {
+        let far = |extent: Extent| match extent {
+            Nowhere => 0,
+            UpTo(most) => 1 + most,
+            Everywhere => usize::MAX,
+        };
+        for (name, mode, daily, full) in TOO_MANY_STATES {
+            let model = all().into_iter().find(|model| model.name == *name);
+            let model = model.unwrap_or_else(|| panic!("no model is called {name}"));
+            assert!(mode.explorer() && far(*daily) <= far(*full), "{name}");
+            assert_eq!(model.explored_further(*mode).is_some(), daily != full, "{name}");
+        }
+    }
+
+    #[test]
     fn names_are_unique() {
         let mut names: Vec<_> = all().iter().map(|model| model.name).collect();
         names.sort_unstable();
