@@ -72,30 +72,16 @@ impl Forgotten {
 
 #[cfg(test)]
 mod tests {
-    use std::hash::Hasher;
     use std::rc::Rc;
 
     use mmu386::arch::WordName;
 
+    use super::super::loops::tests::Quiet;
     use super::super::{
-        Found, Host, Limits, Size, called, explore_from_here, happens, point, returned, search,
-        unnoticed,
+        Found, Limits, Size, called, explore_from_here, happens, point, returned, search, unnoticed,
     };
     use super::*;
     use crate::engine::{Sharing, Word, spawn};
-
-    struct Quiet;
-
-    impl Host for Quiet {
-        fn parts(&self) -> usize {
-            0
-        }
-        fn digest(&self, _: usize, _: &mut dyn Hasher) {}
-        fn reached_memory(&self, _: usize, _: &Word, _: u32) {}
-        fn held_back(&self, _: &Word) {}
-        fn ended(&self) {}
-        fn stuck(&self, _: bool) {}
-    }
 
     /// One thread stores to a word twice; another does something with the words, and then stores to both.
     fn size(check: bool, does: fn([&Word; 2]) -> u32) -> Size {

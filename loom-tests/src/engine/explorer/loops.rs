@@ -258,7 +258,7 @@ impl Execution {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::hash::Hasher;
     use std::rc::Rc;
 
@@ -268,7 +268,8 @@ mod tests {
     use super::*;
     use crate::engine::{Sharing, Word, spawn};
 
-    struct Quiet;
+    /// A host that has nothing, and minds nothing but a deadlock.
+    pub(in super::super) struct Quiet;
 
     impl Host for Quiet {
         fn parts(&self) -> usize {
