@@ -57,8 +57,8 @@ enum Command {
         /// check the reductions.
         #[arg(long)]
         no_reduction: bool,
-        /// In modes sc and tso, without a bound: makes steps that could be left out because they commute, and
-        /// compares where they lead with where they were known to.
+        /// In modes sc and tso, without a bound: makes steps that could be left out because they commute,
+        /// explores all states that differ only in what calls have seen, and compares where steps lead.
         #[arg(long)]
         check: bool,
         /// One row of JSON on standard output.
