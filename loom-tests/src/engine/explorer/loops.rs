@@ -24,6 +24,8 @@ const SUSPECTED: usize = 3;
 const PROVED: usize = 32;
 /// Most observations of a turn.
 const LONGEST: usize = 64;
+/// Observations of one thread in one execution after which the explorer gives up: models make thousands.
+const TOO_LONG: usize = 1 << 17;
 /// Observations after which a thread that seems to go round lets others have a step, even if nothing
 /// that it does concerns them.
 const PATIENCE: u32 = 64;
@@ -111,12 +113,10 @@ impl Observed {
         self.differs = true;
     }
 
-    /// It is back from a call that began there.
+    /// It is back from a call that began there. Its turns are still told by all that it observed: a
+    /// loop round a call may be one without an end.
     pub(super) fn returned(&mut self, from: Place, with: impl Hash) {
         self.digest = from.digest;
-        self.history.truncate(from.history);
-        // Its turns are no longer told by what they observed.
-        self.differs = true;
         self.did(with);
     }
 
@@ -134,6 +134,11 @@ impl Observed {
     fn mark(&mut self, what: impl Hash) {
         let what = digest(what) as u64;
         self.busy += 1;
+        assert!(
+            self.history.len() < TOO_LONG,
+            "a thread has made {TOO_LONG} observations in one execution: a loop without an end that is no \
+             poll of the same words, or one that the explorer has not recognised"
+        );
         if let Some(period) = self.period {
             let expected = self.history.len().checked_sub(period).map(|n| self.history[n].what);
             self.differs |= expected != Some(what);
@@ -264,7 +269,7 @@ pub(super) mod tests {
 
     use mmu386::arch::WordName;
 
-    use super::super::{Found, Host, Limits, explore_from_here, search};
+    use super::super::{Found, Host, Limits, called, explore_from_here, returned, search};
     use super::*;
     use crate::engine::{Sharing, Word, spawn};
 
@@ -321,6 +326,30 @@ pub(super) mod tests {
         };
         assert_eq!(polled(counts, false), Found::Everything);
         assert_eq!(polled(counts, true), Found::Everything);
+    }
+
+    #[test]
+    fn a_loop_round_a_call_is_a_livelock_unless_it_ends() {
+        let calls = |word: &Word| {
+            let look = || {
+                let called = called();
+                let value = word.load(0);
+                word.load(0);
+                returned(called, value);
+                value
+            };
+            while look() != 0 {
+                word.load(0);
+            }
+        };
+        assert_eq!(polled(calls, true), Found::Everything);
+        assert!(matches!(polled(calls, false), Found::Livelock(_)));
+    }
+
+    #[test]
+    #[should_panic(expected = "observations in one execution")]
+    fn a_loop_that_never_repeats_itself_is_given_up() {
+        polled(|word| (0..).for_each(|n| _ = word.store(n)), false);
     }
 
     fn observed(what: &[u32]) -> Observed {
