@@ -349,7 +349,7 @@ pub(super) mod tests {
     #[test]
     #[should_panic(expected = "observations in one execution")]
     fn a_loop_that_never_repeats_itself_is_given_up() {
-        polled(|word| (0..).for_each(|n| _ = word.store(n)), false);
+        polled(|word| (0..u32::MAX).for_each(|n| _ = word.store(n)), false);
     }
 
     fn observed(what: &[u32]) -> Observed {
