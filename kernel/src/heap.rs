@@ -8,7 +8,12 @@ use linked_list_allocator::Heap;
 use crate::lock::Ilock;
 
 /// Bytes of heap.
-pub const HEAPSIZE: usize = 2 << 20;
+pub const HEAPSIZE: usize = 4 << 20;
+
+/// Bytes that processes in ring 3 leave to the kernel: below that, what they ask for is refused.
+pub const RESERVE: usize = 1 << 20;
+/// Bytes that they leave to it even where refusing means to end them, as in a fault.
+pub const LAST_RESERVE: usize = RESERVE / 2;
 
 struct KernelHeap(Ilock<Heap>);
 
@@ -43,4 +48,15 @@ pub unsafe fn init(start: usize) {
 /// Bytes in use.
 pub fn used() -> usize {
     HEAP.0.lock().used()
+}
+
+/// Bytes that nobody uses.
+pub fn free() -> usize {
+    HEAP.0.lock().free()
+}
+
+/// Whether a process in ring 3 may have what it asks for. What each one can make the kernel keep is bounded
+/// by itself; this bounds all of it together.
+pub fn has_room() -> bool {
+    free() > RESERVE
 }

@@ -297,6 +297,11 @@ pub fn start_wait() {
     waiter().store(clock::milliseconds(), Ordering::Relaxed);
 }
 
+/// What the process that had `p`'s entry before waited for is nothing to `p`.
+pub fn forget_wait(p: &Proc) {
+    WAITS[p.index()].store(0, Ordering::Relaxed);
+}
+
 /// How long a wait spins where it could rest instead, in milliseconds.
 const PATIENCE_MS: u32 = 2;
 

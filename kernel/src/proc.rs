@@ -11,7 +11,7 @@ use mmu386::state;
 use crate::arch_impl::Pc;
 use crate::lock::Ilock;
 use crate::paging::stack_top;
-use crate::{sched, spl, user};
+use crate::{mmu, sched, spl, user};
 
 /// Entries of the process table.
 pub const NPROC: usize = 96;
@@ -90,6 +90,39 @@ impl Proc {
         }
     }
 
+    /// A new process has this entry; nothing of the one before is left. Called by who claimed it.
+    fn born(&self, called: &'static &'static str, cpu: Option<usize>, to_ring3: bool, work: Body) {
+        // Whoever adds a field has to say here what a new life makes of it. `mmu` is emptied when a
+        // process is buried, and `mach` is what says that this one was.
+        let Proc {
+            mmu: _,
+            mach: _,
+            last,
+            wired,
+            sp,
+            chan,
+            busy,
+            lent,
+            migrations,
+            ring3,
+            name,
+            body,
+        } = self;
+        name.store((&raw const *called).cast_mut(), Ordering::Relaxed);
+        wired.store(cpu.map_or(NOBODY, |cpu| cpu as u32), Ordering::Relaxed);
+        last.store(NOBODY, Ordering::Relaxed);
+        sp.store(sched::first_frame(self.stack(), start), Ordering::Relaxed);
+        chan.store(0, Ordering::Relaxed);
+        busy.store(0, Ordering::Relaxed);
+        lent.store(0, Ordering::Relaxed);
+        migrations.store(0, Ordering::Relaxed);
+        ring3.born(to_ring3);
+        // SAFETY: the entry is Moribund, claimed by us: nobody else looks at the body.
+        unsafe { *body.get() = Some(work) };
+        // What the process before waited for is over.
+        mmu::forget_wait(self);
+    }
+
     /// Its state.
     pub fn state(&self) -> State {
         match self.mmu.state.load(Ordering::SeqCst) {
@@ -161,16 +194,7 @@ pub fn try_kproc(
         p.set_state(State::Moribund);
         p
     };
-    p.name.store((&raw const *name).cast_mut(), Ordering::Relaxed);
-    let wired = wired.map_or(NOBODY, |cpu| cpu as u32);
-    p.wired.store(wired, Ordering::Relaxed);
-    p.last.store(NOBODY, Ordering::Relaxed);
-    p.migrations.store(0, Ordering::Relaxed);
-    p.lent.store(0, Ordering::Relaxed);
-    p.ring3.born(ring3);
-    // SAFETY: the entry is Moribund, claimed by us: nobody else looks at the body.
-    unsafe { *p.body.get() = Some(Box::new(body)) };
-    p.sp.store(sched::first_frame(p.stack(), start), Ordering::Relaxed);
+    p.born(name, wired, ring3, Box::new(body));
     sched::ready(p);
     Some(p)
 }

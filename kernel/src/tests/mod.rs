@@ -15,6 +15,7 @@ mod devices;
 mod early;
 mod functions;
 mod handover;
+mod heap_bounds;
 mod install_after_free;
 pub mod isolation;
 mod kernel_code;
@@ -23,6 +24,7 @@ mod migrate;
 mod out_of_memory;
 pub mod page_refs;
 pub mod pressure;
+mod rebirth;
 pub mod registers;
 mod ring3;
 pub mod segments;
@@ -88,6 +90,9 @@ const TESTS: &[Test] = &[
     Test::new("ring3-preemption", ring3::preemption),
     Test::new("ring3-text", ring3::text),
     Test::new("ring3-segments", ring3::segments),
+    Test::new("ring3-unawaited", heap_bounds::unawaited),
+    Test::new("ring3-refusals", heap_bounds::refusals),
+    Test::new("rebirth", rebirth::run),
     Test::new("isolation", isolation::run),
     Test::new("out-of-memory", out_of_memory::run),
     Test { name: "user-life", needs: &[Fixes::C1], run: user_life::run },

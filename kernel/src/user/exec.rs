@@ -8,10 +8,11 @@ use elf::abi::{EM_386, ET_EXEC, PF_W, PF_X, PT_LOAD};
 use elf::endian::LittleEndian;
 use elf::file::Class;
 use elf::segment::ProgramHeader;
-use kernel_abi::{Error, USTKSIZE, USTKTOP};
+use kernel_abi::{Error, MOST_WORDS, USTKSIZE, USTKTOP};
 
 use super::seg::{Image, Kind, Seg};
 use super::space::Space;
+use crate::heap;
 use crate::layout::BY2PG;
 use crate::lock::Ilock;
 
@@ -68,15 +69,22 @@ fn read(name: &str) -> Result<(Space, u32), Error> {
     Ok((space, eip))
 }
 
+/// A count and the words that a program is started with, in bytes.
+const TOP: usize = 4 * (1 + MOST_WORDS);
+
 /// Makes the address space of a program. May sleep for the page that holds its words.
 ///
 /// # Errors
-/// `NoProgram`; `BadProgram` if the file is not an executable for this kernel; `NoMemory` if somebody has
-/// ended the process that calls while it waited for the page.
+/// `NoProgram`; `BadProgram` if the file is not an executable for this kernel; `BadArgument` for too many
+/// words; `NoMemory` if the kernel has none left for that, or if somebody has ended the process that calls
+/// while it waited for the page.
 pub fn load(name: &str, words: &[u32]) -> Result<Start, Error> {
+    if !heap::has_room() {
+        return Err(Error::NoMemory);
+    }
     let (mut space, eip) = read(name)?;
     let stack = Seg::new(Kind::Private, USTKSIZE as usize / BY2PG, None);
-    let mut top = heapless::Vec::<u8, BY2PG>::new();
+    let mut top = heapless::Vec::<u8, TOP>::new();
     for word in [words.len() as u32].iter().chain(words) {
         top.extend_from_slice(&word.to_le_bytes()).map_err(|_| Error::BadArgument)?;
     }

@@ -6,7 +6,7 @@ use super::group::Cause;
 use super::{life, own};
 use crate::layout::PTEWRITE;
 use crate::mach::up;
-use crate::{book, mmu, pages};
+use crate::{book, heap, mmu, pages};
 
 /// Makes the address accessible for the process that calls, or says why not.
 ///
@@ -18,6 +18,10 @@ use crate::{book, mmu, pages};
 pub fn fix(va: usize, write: bool) -> Result<(), Cause> {
     super::count(&super::FAULTS);
     let bad = Cause::BadAccess { va: va as u32, write };
+    // The book remembers each page that a process sees.
+    if heap::free() <= heap::LAST_RESERVE {
+        return Err(Cause::NoMemory);
+    }
     loop {
         // Before the look: what is taken away after it is noticed by putmmu (fix C1).
         let ticket = mmu::fault_begins();

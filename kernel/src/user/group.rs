@@ -212,7 +212,7 @@ impl Group {
     /// Ends all that live, and those that are still to start; `wait` tells when they are gone.
     pub fn kill(&self) {
         self.ended.store(true, Ordering::SeqCst);
-        proctab().iter().filter(|p| p.ring3.group() == self.id).for_each(super::kill);
+        proctab().iter().for_each(|p| super::life::kill(p, self.id));
     }
 
     /// Whether `kill` was called.

@@ -20,14 +20,17 @@ static LOOKING: AtomicBool = AtomicBool::new(false);
 /// Ticks of CPU 0 since something last went on.
 static WAITED: AtomicU32 = AtomicU32::new(0);
 
+/// The largest process, and its birth: its entry may be another's by the time that it is ended.
+type Largest = Option<(&'static Proc, u32)>;
+
 /// How it stands with those who wait for pages.
 enum Standing {
     /// Somebody may free some.
     GoesOn,
     /// Processes of the kernel hold some, and one of them may come to give them back.
-    Lent(Option<&'static Proc>),
+    Lent(Largest),
     /// Nobody frees any before the largest process does.
-    Stuck(Option<&'static Proc>),
+    Stuck(Largest),
 }
 
 /// Called by every tick, with interrupts off and no lock held.
@@ -57,16 +60,18 @@ pub fn killbig() {
     LOOKING.store(false, Ordering::SeqCst);
 }
 
-fn end(largest: &Proc) {
+fn end((largest, birth): (&Proc, u32)) {
     WAITED.store(0, Ordering::Relaxed);
-    println!("{}: out of memory: {} pages", largest.name(), largest.ring3.size());
-    super::count(&super::STARVED);
-    life::starve(largest);
+    let (name, size) = (largest.name(), largest.ring3.size());
+    if life::starve(largest, birth) {
+        println!("{name}: out of memory: {size} pages");
+        super::count(&super::STARVED);
+    }
 }
 
 /// Nobody changes state meanwhile.
 fn look() -> Standing {
-    let (mut lent, mut runs, mut any, mut largest) = (false, false, false, None::<&Proc>);
+    let (mut lent, mut runs, mut any, mut largest) = (false, false, false, Largest::None);
     for p in proctab() {
         lent |= p.state() != State::Dead && p.lent.load(Ordering::SeqCst) != 0;
         let on_a_cpu = p.mach.load(Ordering::SeqCst) != NOBODY;
@@ -76,9 +81,9 @@ fn look() -> Standing {
             State::Dead => {}
             State::Wakeme if p.ring3.ring3() => {
                 any = true;
-                let larger = largest.is_none_or(|other| p.ring3.size() > other.ring3.size());
+                let larger = largest.is_none_or(|(other, _)| p.ring3.size() > other.ring3.size());
                 if larger && !p.ring3.doomed() {
-                    largest = Some(p);
+                    largest = Some((p, p.ring3.births()));
                 }
             }
             State::Wakeme => {}

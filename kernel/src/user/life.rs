@@ -1,7 +1,7 @@
 //! Birth, fork, death, and waiting for children.
 
-use core::cell::{RefCell, UnsafeCell};
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::cell::RefCell;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -13,8 +13,7 @@ use mmu386::gdt::Selector;
 use super::descriptors::Descriptors;
 use super::exec::{self, Start};
 use super::group::{Cause, Death, Group};
-use super::space::{NSHARED, Space};
-use crate::lock::Ilock;
+use super::space::Space;
 use crate::mach::up;
 use crate::proc::{Proc, proctab, try_kproc};
 use crate::trap::{UserUreg, go_to_ring_3};
@@ -39,93 +38,15 @@ struct Parent {
     pid: u32,
 }
 
-/// A process and its children.
-#[derive(Default)]
-struct Family {
-    /// The process's number; 0 for a process of the kernel.
-    pid: u32,
-    /// Children that live.
-    children: u32,
-    /// Children that do not: their numbers and statuses.
-    gone: Vec<(u32, u32)>,
-}
-
-/// The part of a process that others may ask about.
-pub struct Slot {
-    family: Ilock<Family>,
-    group: AtomicU32,
-    /// It goes to ring 3, or did.
-    ring3: AtomicBool,
-    killed: AtomicBool,
-    /// It is to make room for others.
-    starved: AtomicBool,
-    /// Pages that it had when it last went to sleep for one, or for a child.
-    size: AtomicU32,
-    /// Numbers of the shared segments that it has or may have mapped; 0 for none.
-    shared: [AtomicU32; NSHARED],
-    own: UnsafeCell<Option<Box<User>>>,
-}
-
-// SAFETY: `own` is touched by the process alone, wherever it runs; all else may be shared.
-unsafe impl Sync for Slot {}
-
 static PIDS: AtomicU32 = AtomicU32::new(1);
 
-impl Default for Slot {
-    /// Of a process of the kernel.
-    fn default() -> Slot {
-        Slot {
-            family: Ilock::default(),
-            group: AtomicU32::new(0),
-            ring3: AtomicBool::new(false),
-            killed: AtomicBool::new(false),
-            starved: AtomicBool::new(false),
-            size: AtomicU32::new(0),
-            shared: [const { AtomicU32::new(0) }; NSHARED],
-            own: UnsafeCell::new(None),
-        }
-    }
-}
-
-impl Slot {
-    /// A new process has this slot.
-    pub fn born(&self, ring3: bool) {
-        self.ring3.store(ring3, Ordering::SeqCst);
-        self.killed.store(false, Ordering::SeqCst);
-        self.starved.store(false, Ordering::SeqCst);
-        self.size.store(0, Ordering::SeqCst);
-    }
-
-    /// Whether the process goes to ring 3, or did.
-    pub fn ring3(&self) -> bool {
-        self.ring3.load(Ordering::SeqCst)
-    }
-
-    /// Whether somebody has ended the process already, for whatever reason.
-    pub fn doomed(&self) -> bool {
-        self.killed.load(Ordering::SeqCst) || self.starved.load(Ordering::SeqCst)
-    }
-
-    /// Pages that it had when it last went to sleep for one, or for a child.
-    pub fn size(&self) -> u32 {
-        self.size.load(Ordering::SeqCst)
-    }
-
-    /// Number of the group that the process is or was in.
-    pub fn group(&self) -> u32 {
-        self.group.load(Ordering::SeqCst)
-    }
-
-    /// Whether the process has, or may have mapped, a shared segment.
-    pub fn shares(&self, id: u32) -> bool {
-        self.shared.iter().any(|known| known.load(Ordering::SeqCst) == id)
-    }
-
-    /// Says which shared segments the process has: before it maps any, and after it has dropped them.
-    pub fn publish(&self, space: &Space) {
-        let ids = space.shared().map(Some).chain(core::iter::repeat(None));
-        for (known, id) in self.shared.iter().zip(ids) {
-            known.store(id.unwrap_or(0), Ordering::SeqCst);
+/// Numbers are below those of errors, and none is 0, which is a process of the kernel.
+fn next_pid() -> u32 {
+    const MASK: u32 = 0x7FFF_FFFF;
+    loop {
+        let pid = PIDS.fetch_add(1, Ordering::Relaxed) & MASK;
+        if pid != 0 {
+            return pid;
         }
     }
 }
@@ -147,11 +68,10 @@ pub fn doom() -> Option<Cause> {
     let slot = &up()?.ring3;
     // SAFETY: as in `own`.
     let user = unsafe { &*slot.own.get() };
-    if slot.starved.load(Ordering::SeqCst) {
+    if slot.starved() {
         return Some(Cause::NoMemory);
     }
-    let killed =
-        slot.killed.load(Ordering::SeqCst) || user.as_ref().is_some_and(|user| user.group.ended());
+    let killed = slot.killed() || user.as_ref().is_some_and(|user| user.group.ended());
     killed.then_some(Cause::Killed)
 }
 
@@ -161,20 +81,29 @@ pub fn note_size() {
     // SAFETY: as in `own`.
     let user = unsafe { &*slot.own.get() };
     if let Some(space) = user.as_ref().and_then(|user| user.space.try_borrow().ok()) {
-        slot.size.store(space.size() as u32, Ordering::SeqCst);
+        slot.note_size(space.size());
     }
 }
 
-/// Ends a process: it notices when it is about to go to ring 3, and where it waits for long.
-pub fn kill(p: &Proc) {
-    p.ring3.killed.store(true, Ordering::SeqCst);
-    sched::wakeup(channel(p));
-    pages::wake();
+/// Ends a process if it is of a group: it notices when it is about to go to ring 3, and where it waits for
+/// long.
+pub fn kill(p: &Proc, group: u32) {
+    if p.ring3.kill_of(group) {
+        notice(p);
+    }
 }
 
-/// As `kill`, to make room for others.
-pub fn starve(p: &Proc) {
-    p.ring3.starved.store(true, Ordering::SeqCst);
+/// Ends a process to make room for others, if it is still the one of that birth; whether it is.
+pub fn starve(p: &Proc, birth: u32) -> bool {
+    let still = p.ring3.starve(birth);
+    if still {
+        notice(p);
+    }
+    still
+}
+
+/// Has a process look whether somebody has ended it.
+fn notice(p: &Proc) {
     sched::wakeup(channel(p));
     pages::wake();
 }
@@ -219,8 +148,8 @@ pub fn fork(frame: &UserUreg) -> Result<u32, Error> {
     let mut frame = frame.clone();
     frame.ureg.eax = 0;
     let parent = Parent { slot: up().expect("a process runs").index(), pid: pid() };
-    slot.family.lock().children += 1;
     let program: &'static &'static str = exec::find(*me.program.borrow())?;
+    slot.family.lock().children += 1;
     let descriptors = Descriptors::current();
     let child = make(program, me.group.clone(), Some(parent), move || {
         descriptors.install();
@@ -242,12 +171,11 @@ fn make(
     start: impl FnOnce() -> Result<(Space, UserUreg), Error> + Send + 'static,
 ) -> Result<u32, Error> {
     group.enter()?;
-    let pid = PIDS.fetch_add(1, Ordering::Relaxed);
+    let pid = next_pid();
     let theirs = group.clone();
     let child = try_kproc(program, None, true, move || {
         let slot = &up().expect("a process runs").ring3;
-        slot.family.lock().pid = pid;
-        slot.group.store(theirs.id, Ordering::SeqCst);
+        slot.named(pid, theirs.id);
         let (space, frame, failure) = match start() {
             Ok((space, frame)) => (space, frame, None),
             Err(error) => (Space::default(), UserUreg::default(), Some(error)),
@@ -334,8 +262,7 @@ fn tell(parent: Parent, pid: u32, cause: Cause) {
         if family.pid != parent.pid {
             return;
         }
-        family.children -= 1;
-        family.gone.push((pid, status));
+        family.lose(pid, status);
     }
     sched::wakeup(channel(p));
 }
@@ -349,7 +276,7 @@ pub fn await_child() -> Result<(u32, u32), Error> {
     note_size();
     sched::sleep(channel(p), || {
         let family = p.ring3.family.lock();
-        doom().is_some() || family.children == 0 || !family.gone.is_empty()
+        doom().is_some() || family.can_tell()
     });
-    p.ring3.family.lock().gone.pop().ok_or(Error::NoChild)
+    p.ring3.family.lock().tell().ok_or(Error::NoChild)
 }

@@ -8,6 +8,8 @@
 //! | `copy` | checked accesses to a process's memory |
 //! | `exec` | programs |
 //! | `descriptors` | segment descriptors of a process's own |
+//! | `slot` | what the process table keeps of a process |
+//! | `family` | a process and its children |
 //! | `life` | birth, fork, death, waiting for children |
 //! | `killbig` | who goes when there is no memory |
 //! | `group` | processes that come from one start, and what became of them |
@@ -18,12 +20,14 @@
 mod copy;
 mod descriptors;
 mod exec;
+mod family;
 mod fault;
 mod group;
 mod killbig;
 mod life;
 mod page;
 mod seg;
+mod slot;
 mod space;
 mod syscall;
 
@@ -31,10 +35,12 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 pub use copy::{copying, landing};
 pub use exec::Text;
+pub use family::RECORDS;
 pub use group::{Cause, Group};
 pub use killbig::killbig;
 use life::own;
-pub use life::{Slot, begin, kill, note_size, spawn};
+pub use life::{begin, note_size, spawn};
+pub use slot::Slot;
 pub use syscall::syscall;
 
 use crate::spl::{splhi, spllo};

@@ -9,7 +9,7 @@ use super::page;
 use super::seg::{Kind, Seg};
 use crate::layout::BY2PG;
 use crate::mach::up;
-use crate::{book, mmu};
+use crate::{book, heap, mmu};
 
 /// Most pages of a heap.
 const MOST_HEAP: usize = 256;
@@ -134,7 +134,8 @@ impl Space {
     /// Moves the end of the heap of the process that calls.
     ///
     /// # Errors
-    /// `BadArgument` below its start or above its limit; `Overlap` with another segment.
+    /// `BadArgument` below its start or above its limit; `Overlap` with another segment; `NoMemory` if it is
+    /// to grow while the kernel has none left for that.
     pub fn brk(&mut self, end: usize) -> Result<(), Error> {
         let length = end.checked_sub(self.heap).ok_or(Error::BadArgument)?;
         if length > MOST_HEAP * BY2PG {
@@ -147,6 +148,9 @@ impl Space {
         };
         let have = seg.count();
         if want > have {
+            if !heap::has_room() {
+                return Err(Error::NoMemory);
+            }
             self.vacant(heap + have * BY2PG, want - have)?;
         } else {
             let taken = seg.take(want, have - want);

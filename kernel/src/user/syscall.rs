@@ -7,7 +7,7 @@ use super::{copy, descriptors, exec, life, own, page};
 use crate::mach::{machno, up};
 use crate::spl::{splhi, spllo};
 use crate::trap::UserUreg;
-use crate::{clock, mmu, sched};
+use crate::{clock, heap, mmu, sched};
 
 /// Most pages of a shared segment.
 const MOST_SHARED: usize = 64;
@@ -37,6 +37,10 @@ fn perform(
     frame: &mut UserUreg,
 ) -> Result<Option<u32>, Error> {
     let [a, b, c, d] = args.map(|arg| arg as usize);
+    // These make the kernel keep something, as a growing `brk` and `exec` do.
+    if matches!(call, Call::Fork | Call::Segattach | Call::Descriptor) && !heap::has_room() {
+        return Err(Error::NoMemory);
+    }
     match call {
         Call::Exits => life::die(Cause::Exits(args[0])),
         Call::Getpid => return Ok(Some(life::pid())),
