@@ -62,3 +62,10 @@ pub fn wrmsr(msr: u32, value: u64) {
     // SAFETY: as in `rdmsr`; mmu386 changes entry 7 of IA32_PAT, which no mapping used before.
     unsafe { x86::msr::wrmsr(msr, value) };
 }
+
+/// Whether the processor is QEMU's translator, which says so.
+pub fn translated() -> bool {
+    const HYPERVISOR: u32 = 1 << 31;
+    let name = || __cpuid(0x4000_0000);
+    __cpuid(1).ecx & HYPERVISOR != 0 && name().ebx.to_le_bytes() == *b"TCGT"
+}

@@ -13,6 +13,8 @@ use crate::events::{self, Kind};
 use crate::mach::m;
 use crate::panic::{self, Regs};
 use crate::segment::DFSEL;
+use crate::ureg::{IF, Interrupted};
+pub use crate::ureg::{Ureg, UserUreg};
 use crate::{apic, chaos, devices, mmu, probe, sched, segment, still, tests, user};
 
 const NMI: u32 = 2;
@@ -25,8 +27,6 @@ const MACHINE_CHECK: u32 = 18;
 const WRITE: u32 = 2;
 const EXCEPTIONS: u32 = 32;
 const SYSCALL: u32 = VECTOR_SYSCALL as u32;
-const IF: u32 = 1 << 9;
-
 /// The tick of HZ.
 pub const VECTOR_TIMER: u8 = 0x50;
 /// Another CPU asks for a flush.
@@ -41,55 +41,6 @@ pub const VECTOR_DEVICE: u8 = 0x55;
 pub const VECTOR_ERROR: u8 = 0x53;
 /// The LAPIC changed its mind.
 pub const VECTOR_SPURIOUS: u8 = 0xFF;
-
-/// What the entry code pushes, lowest address first.
-#[repr(C)]
-#[derive(Clone, Debug, Default)]
-pub struct Ureg {
-    /// GS, FS, ES, DS.
-    pub segments: [u32; 4],
-    edi: u32,
-    esi: u32,
-    ebp: u32,
-    handler_esp: u32,
-    ebx: u32,
-    edx: u32,
-    ecx: u32,
-    /// Number of a system call, and its result.
-    pub eax: u32,
-    /// Vector.
-    pub trap: u32,
-    ecode: u32,
-    /// Where it goes on.
-    pub eip: u32,
-    /// Code segment; its low bits tell the ring.
-    pub cs: u32,
-    /// Flags.
-    pub eflags: u32,
-}
-
-/// What is on the stack when a process in ring 3 was interrupted: the processor switched stacks, and
-/// says from where.
-#[repr(C)]
-#[derive(Clone, Debug, Default)]
-pub struct UserUreg {
-    /// As in any trap.
-    pub ureg: Ureg,
-    /// The process's stack pointer.
-    pub esp: u32,
-    /// The process's stack segment.
-    pub ss: u32,
-}
-
-impl Ureg {
-    /// The whole frame, if it was ring 3 that was interrupted.
-    fn user(&mut self) -> Option<&mut UserUreg> {
-        const RING: u32 = 3;
-        // SAFETY: the processor pushed two more words before what `Ureg` is made of; the caller's
-        // borrow is handed on.
-        (self.cs & RING == RING).then(|| unsafe { &mut *(&raw mut *self).cast::<UserUreg>() })
-    }
-}
 
 global_asm!(
     r#"
@@ -210,17 +161,23 @@ fn cr2() -> usize {
 /// Starts the process that calls in ring 3. Nothing of its kernel stack is needed any more.
 pub fn go_to_ring_3(frame: &UserUreg) -> ! {
     crate::spl::splhi();
+    let Ureg { cs, eflags, .. } = frame.ureg;
+    assert!(frame.starts(), "to ring 3 with cs={cs:#x} ss={:#x} eflags={eflags:#x}", frame.ss);
     // SAFETY: the frame is complete, and lies on this process's kernel stack.
     unsafe { enter_user(frame) }
 }
 
 /// Every trap and interrupt, interrupts off on entry and return.
 #[unsafe(no_mangle)]
-extern "C" fn trap(ureg: &mut Ureg) {
-    if let Some(frame) = ureg.user() {
-        user_trap(frame);
-        return;
+extern "C" fn trap(frame: *mut Ureg) {
+    // SAFETY: this is the entry code's call.
+    match unsafe { Interrupted::at(frame) } {
+        Interrupted::Ring3(frame) => user_trap(frame),
+        Interrupted::Kernel(ureg) => kernel_trap(ureg),
     }
+}
+
+fn kernel_trap(ureg: &mut Ureg) {
     match ureg.trap {
         NMI => panic::nmi(&regs(ureg, cr2())),
         PAGE_FAULT => page_fault(ureg),
@@ -236,9 +193,12 @@ extern "C" fn trap(ureg: &mut Ureg) {
 /// Whatever a process in ring 3 did is its own affair; what the machine does to it is not.
 fn user_trap(frame: &mut UserUreg) {
     let ureg = &frame.ureg;
+    let unlawful = frame.unlawful();
     match ureg.trap {
         NMI => panic::nmi(&regs(ureg, cr2())),
         MACHINE_CHECK => die(ureg, 0, EXCEPTION_NAMES[MACHINE_CHECK as usize]),
+        // Nothing is done for it, but what the machine asks for meanwhile.
+        trap if unlawful.is_some() && (trap < EXCEPTIONS || trap == SYSCALL) => {}
         PAGE_FAULT => {
             let (va, write) = (cr2(), ureg.ecode & WRITE != 0);
             events::record(Kind::Fault, va as u32, ureg.eip);
@@ -247,6 +207,10 @@ fn user_trap(frame: &mut UserUreg) {
         SYSCALL => user::syscall(frame),
         trap if trap < EXCEPTIONS => user::exception(frame, EXCEPTION_NAMES[trap as usize]),
         trap => interrupt(trap as u8, ureg),
+    }
+    if let Some(name) = unlawful {
+        events::record(Kind::Exception, frame.ureg.trap, frame.ureg.eip);
+        user::exception(frame, name);
     }
     user::leaving();
 }

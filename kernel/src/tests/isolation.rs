@@ -9,8 +9,9 @@ use kernel_abi::Attack;
 use super::account::{all_well, found, settle, spare, start};
 use super::context::{Context, Outcome};
 use crate::mmu::{self, Fixes};
-use crate::sched;
+use crate::ureg::VIRTUAL_8086;
 use crate::user::{Cause, Group};
+use crate::{cpu, sched};
 
 const CAUSE: &str = "a hostile program did not end as it had to";
 
@@ -23,13 +24,16 @@ enum End {
     BadAccess,
     /// By an exception, of one of these names.
     Exception(&'static str),
+    /// By virtual 8086 mode, which the translator lets it enter. A processor refuses that.
+    Virtual8086,
     /// By itself: it was refused, as it wanted to be.
     Refused,
     /// By the kernel, at the end of its patience.
     Killed,
 }
 
-const PROTECTION: End = End::Exception("general protection violation");
+const GENERAL_PROTECTION: &str = "general protection violation";
+const PROTECTION: End = End::Exception(GENERAL_PROTECTION);
 
 fn end(attack: Attack) -> End {
     use Attack::*;
@@ -48,7 +52,10 @@ fn end(attack: Attack) -> End {
         TrapFlag => End::Exception("debug exception"),
         Undefined | Sse => End::Exception("invalid opcode"),
         Fpu | FpuWait => End::Exception("coprocessor not available"),
-        BadCalls | BadPointers | BadStack | BadDescriptors | RunningOnIt | ForkBomb => End::Refused,
+        BadCalls | BadPointers | BadStack | BadDescriptors | RunningOnIt | ForkNested
+        | ForkBomb => End::Refused,
+        Fault8086 | Fault8086Ring3 | Fork8086 | Fork8086Ring3 | Spin8086 | Cli8086
+        | Privilege8086 => End::Virtual8086,
         Spin => End::Killed,
     }
 }
@@ -60,6 +67,10 @@ fn judge(context: &Context, attack: Attack, group: &Group) {
     let as_it_had_to = match (end(attack), cause) {
         (End::BadAccess, Some(Cause::BadAccess { .. })) => true,
         (End::Exception(name), Some(Cause::Exception(seen))) => name == seen,
+        (End::Virtual8086, Some(Cause::Exception(seen))) if cpu::translated() => {
+            seen == VIRTUAL_8086
+        }
+        (End::Virtual8086, Some(Cause::Exception(seen))) => seen == GENERAL_PROTECTION,
         (End::Killed, cause) => cause == Some(Cause::Killed),
         (End::Refused, cause) => cause.is_none(),
         _ => false,

@@ -145,7 +145,7 @@ pub fn fork(frame: &UserUreg) -> Result<u32, Error> {
     let slot = &up().expect("a process runs").ring3;
     me.group.room()?;
     let space = me.space.borrow().fork();
-    let mut frame = frame.clone();
+    let mut frame = frame.fresh();
     frame.ureg.eax = 0;
     let parent = Parent { slot: up().expect("a process runs").index(), pid: pid() };
     let program: &'static &'static str = exec::find(*me.program.borrow())?;

@@ -3,10 +3,12 @@
 
 mod calls;
 mod descriptors;
+mod virtual_8086;
 
 pub use calls::*;
 pub use descriptors::*;
 pub use kernel_abi::{Attack, BY2PG, Error, MOST_WORDS, USTKSIZE, USTKTOP, UTZERO};
+pub use virtual_8086::*;
 
 use core::arch::global_asm;
 use core::panic::PanicInfo;

@@ -7,7 +7,7 @@ use core::arch::asm;
 use core::hint::black_box;
 
 use kernel_user as user;
-use kernel_user::{Attack, Error, USTKTOP, UTZERO};
+use kernel_user::{Attack, Code8086, Error, USTKTOP, UTZERO};
 
 const ALIVE: u32 = 1;
 
@@ -146,12 +146,34 @@ fn main(words: &[u32]) -> u32 {
             user::load_gs(0x5B);
         }
         Attack::RunningOnIt => return running_on_it(),
+        Attack::Fault8086 => user::enter_8086(Code8086::Fault, 0, 0),
+        Attack::Fault8086Ring3 => user::enter_8086(Code8086::Fault, 3, 0),
+        Attack::Fork8086 => user::enter_8086(Code8086::Call, 0, 0),
+        Attack::Fork8086Ring3 => user::enter_8086(Code8086::Call, 3, 0),
+        Attack::Spin8086 => user::enter_8086(Code8086::Spin, 3, 0),
+        Attack::Cli8086 => user::enter_8086(Code8086::Cli, 0, user::IOPL),
+        Attack::Privilege8086 => user::enter_8086(Code8086::Port, 3, user::IOPL),
+        Attack::ForkNested => return fork_nested(),
         Attack::ForkBomb => return fork_bomb(),
         Attack::Spin => loop {
             core::hint::spin_loop();
         },
     }
     ALIVE
+}
+
+/// The child's flags are its own.
+fn fork_nested() -> u32 {
+    try_asm!("pushfd", "or dword ptr [esp], 0x4000", "popfd");
+    let child = user::fork();
+    let flags: u32;
+    // SAFETY: reads the flags.
+    unsafe { asm!("pushfd", "pop {0}", out(reg) flags) };
+    match child {
+        Ok(0) => user::exits(flags & user::NT),
+        Ok(child) if user::await_child() == Ok((child, 0)) => 0,
+        _ => ALIVE,
+    }
 }
 
 fn bad_calls() -> u32 {
