@@ -40,6 +40,9 @@ pub const MAXMACH: usize = 32;
 /// Bytes of a kernel stack. Plan 9 has 4096; tests with many results at hand, and the auditor's sorting
 /// on top of them, need more.
 pub const KSTACK: usize = 24 << 10;
+/// Bytes of the stack on which a CPU reports a double fault. The report takes less than half of it, which
+/// a test measures.
+pub const REPORT_STACK: usize = 12 << 10;
 
 /// Entry is present.
 pub const PTEVALID: u32 = 1;

@@ -25,7 +25,7 @@
 //! `tests=all` runs every test that the variant can end, a prefix those whose names begin so, `none`
 //! none; `bench=1` measures afterwards. `rounds=`, `seed=` and `samples=` are numbers. Test names
 //! begin with the hazard that they are about, where they are about one. `hang`, `panic`, `deaf`, `fault`,
-//! `overflow`, `triplefault` and `lostcpu` end badly on purpose. `soak` is everything at once, for `ms`
+//! `overflow`, `leap`, `triplefault` and `lostcpu` end badly on purpose. `soak` is everything at once, for `ms`
 //! milliseconds, or `rounds` rounds of every process, with `chaos=1` disturbed.
 //!
 //! # Addresses

@@ -1,5 +1,6 @@
 //! The page directories: CPU 0's, which is the master, and a copy for each other CPU.
 
+use core::ops::Range;
 use core::ptr::addr_of;
 use core::sync::atomic::Ordering;
 
@@ -7,7 +8,7 @@ use crate::boot::Table;
 use crate::frames;
 use crate::layout::{
     BY2LARGE, BY2PG, KADDR_SIZE, KSTACK, KZERO, MACHADDR, MAXMACH, PLATFORM, PLATFORM_PA, PTESIZE,
-    PTEUNCACHED, PTEVALID, PTEWRITE, STACKS, VPT, WINDOW, pdx, ptx,
+    PTEUNCACHED, PTEVALID, PTEWRITE, REPORT_STACK, STACKS, VPT, WINDOW, pdx, ptx,
 };
 use crate::mach::{Mach, machp, register};
 use crate::mmu::{kaddr, paddr};
@@ -17,7 +18,12 @@ use crate::proc::NPROC;
 pub const NSTACK: usize = NPROC + MAXMACH;
 /// From one stack to the next: the hole, then the stack.
 const STRIDE: usize = KSTACK + BY2PG;
-const _: () = assert!(NSTACK * STRIDE <= BY2LARGE);
+/// Behind those, one per CPU for the report of a double fault, each above a hole of its own.
+const REPORT_STACKS: usize = STACKS + NSTACK * STRIDE;
+const REPORT_STRIDE: usize = REPORT_STACK + BY2PG;
+/// Where the last stack ends.
+const STACKS_END: usize = REPORT_STACKS + MAXMACH * REPORT_STRIDE;
+const _: () = assert!(STACKS_END <= STACKS + BY2LARGE);
 
 fn table(pa: usize) -> &'static mut Table {
     // SAFETY: called at boot by CPU 0 alone, on frames that no CPU has in CR3 but CPU 0, and each
@@ -35,8 +41,10 @@ pub fn build(n: usize) -> u32 {
         master(pdb, low);
     } else {
         let from = machp(0).pdb.load(Ordering::Relaxed) as usize;
-        table(pdb).0 = table(from).0;
-        table(low).0 = table((table(from).0[pdx(KZERO)] & !0xFFF) as usize).0;
+        // Not by value, which would take a page of stack.
+        table(pdb).0.copy_from_slice(&table(from).0);
+        let first = (table(from).0[pdx(KZERO)] & !0xFFF) as usize;
+        table(low).0.copy_from_slice(&table(first).0);
     }
     // The first 4 MB through a table of this CPU's own: only MACHADDR differs.
     table(low).0[ptx(MACHADDR)] = mach as u32 | PTEWRITE | PTEVALID;
@@ -63,9 +71,9 @@ fn master(pdb: usize, low: usize) {
         table(pdb).0[pdx(KZERO + pa)] = pa as u32 | shared;
     }
     let stacks = frames::must();
-    for stack in 0..NSTACK {
-        let top = stack_top(stack);
-        for va in (top - KSTACK..top).step_by(BY2PG) {
+    let all = (0..NSTACK).map(|n| stack_top(n) - KSTACK..stack_top(n));
+    for stack in all.chain((0..MAXMACH).map(report_stack)) {
+        for va in stack.step_by(BY2PG) {
             table(stacks).0[ptx(va)] = frames::must() as u32 | PTEWRITE | PTEVALID;
         }
     }
@@ -78,14 +86,25 @@ pub fn stack_top(n: usize) -> usize {
     STACKS + (n + 1) * STRIDE
 }
 
+/// The stack on which a CPU reports a double fault.
+pub fn report_stack(cpu: usize) -> Range<usize> {
+    let hole = REPORT_STACKS + cpu * REPORT_STRIDE;
+    hole + BY2PG..hole + REPORT_STRIDE
+}
+
 /// Whether an address is in the hole below a stack.
 pub fn is_stack_guard(va: usize) -> bool {
-    (STACKS..STACKS + NSTACK * STRIDE).contains(&va) && (va - STACKS) % STRIDE < BY2PG
+    let behind_hole = match va {
+        STACKS..REPORT_STACKS => (va - STACKS) % STRIDE,
+        REPORT_STACKS..STACKS_END => (va - REPORT_STACKS) % REPORT_STRIDE,
+        _ => return false,
+    };
+    behind_hole < BY2PG
 }
 
 /// Whether an address is readable kernel memory, for the backtrace.
 pub fn is_kernel_data(va: usize) -> bool {
-    let stack = (STACKS..STACKS + NSTACK * STRIDE).contains(&va) && !is_stack_guard(va);
+    let stack = (STACKS..STACKS_END).contains(&va) && !is_stack_guard(va);
     stack || (KZERO..KZERO + KADDR_SIZE).contains(&va)
 }
 
@@ -95,7 +114,7 @@ unsafe extern "C" {
 }
 
 /// The kernel's code, in whole pages.
-pub fn text() -> core::ops::Range<usize> {
+pub fn text() -> Range<usize> {
     KZERO + 0x10_0000..addr_of!(etext) as usize
 }
 

@@ -9,11 +9,11 @@ use heapless::String;
 use mmu386_wire::events::NO_PROCESS;
 use mmu386_wire::{Line, NAME, REGISTERS, exit};
 
-use crate::layout::MAXMACH;
+use crate::layout::{MAXMACH, REPORT_STACK};
 use crate::mach::{m, machno, machp, nmach, up};
 use crate::paging::{getcr3, is_kernel_data};
 use crate::spl::Spin;
-use crate::{apic, clock, events, report, serial, spl};
+use crate::{apic, clock, events, report, segment, serial, spl};
 
 /// Machine state where it went wrong.
 pub struct Regs {
@@ -135,6 +135,9 @@ pub fn die(regs: &Regs, what: fmt::Arguments<'_>) -> ! {
     wait_for_others();
     tell(me as usize);
     (0..nmach()).filter(|cpu| *cpu != me as usize).for_each(tell);
+    if let Some(used) = segment::report_stack_used() {
+        crate::println!("report: {used} of {REPORT_STACK} bytes of stack");
+    }
     report::leave(exit::PANIC);
 }
 

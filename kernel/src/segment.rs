@@ -12,10 +12,10 @@ use x86::dtables::{DescriptorTablePointer, lgdt as load_gdtr};
 use x86::segmentation::SegmentSelector;
 
 use crate::arch_impl::Pc;
-use crate::frames;
 use crate::layout::BY2PG;
-use crate::mach::{Mach, m};
+use crate::mach::{Mach, m, machno};
 use crate::mmu::kaddr;
+use crate::{frames, paging};
 
 /// The double fault's task. It has the first of the descriptors that mmu386 leaves to an APM BIOS,
 /// which this kernel never calls.
@@ -40,14 +40,18 @@ const _: () = {
 /// for each other CPU before it starts.
 pub fn build(mach: &Mach, double_fault: extern "C" fn() -> !) {
     let page = kaddr(frames::must());
-    let stack = kaddr(frames::must());
+    let stack = paging::report_stack(mach.machno.load(Ordering::Relaxed) as usize);
+    for word in stack.clone().step_by(4) {
+        // SAFETY: the stack is mapped, and nothing is on it before the double fault.
+        unsafe { (word as *mut u32).write(UNUSED) };
+    }
     let (kd, ke) = (Selector::KD.0, Selector::KE.0);
     let mut fault = TaskStateSegment::new();
     fault.cr3 = mach.pdb.load(Ordering::Relaxed);
     fault.eip = double_fault as usize as u32;
     fault.eflags = 2;
     // A null return address ends the backtrace.
-    fault.esp = (stack + BY2PG - 20) as u32;
+    fault.esp = (stack.end - 20) as u32;
     (fault.cs, fault.ss, fault.ds) = (ke, kd, kd);
     (fault.es, fault.fs, fault.gs) = (kd, kd, kd);
     let tables = Tables { descriptors: Descriptors::new(page as u32), fault };
@@ -57,6 +61,22 @@ pub fn build(mach: &Mach, double_fault: extern "C" fn() -> !) {
         at.write(tables);
         mach.descriptors.store(&raw mut (*at).descriptors, Ordering::Release);
     }
+}
+
+/// What a word of a report's stack is before it is used.
+const UNUSED: u32 = 0x5AFE_57AC;
+
+/// Bytes of this CPU's report stack that were ever used; `None` where the CPU runs on another one.
+pub fn report_stack_used() -> Option<usize> {
+    let stack = paging::report_stack(machno());
+    let here = 0u32;
+    if !stack.contains(&(&raw const here as usize)) {
+        return None;
+    }
+    // SAFETY: the stack is mapped, and only this CPU is on it; above the first used word nobody looks.
+    let unused = |va: &usize| unsafe { (*va as *const u32).read_volatile() } == UNUSED;
+    let deepest = stack.clone().step_by(4).find(|va| !unused(va));
+    Some(stack.end - deepest.unwrap_or(stack.end))
 }
 
 /// This CPU's descriptors.

@@ -101,6 +101,31 @@ fn an_overflow_of_the_stack_is_a_panic_with_its_line() {
     assert_ne!(guilty[0]["registers"]["cr2"], 0);
 }
 
+/// The report of a double fault is made on a stack of its own, which has room to spare.
+#[test]
+fn the_report_of_an_overflow_fits_its_stack() {
+    let (_, report) = boot(&["--smp", "4", "--tests", "overflow", "--deadline", "15"]);
+    let console = report["said"]["console"].as_array().unwrap();
+    let line = console.iter().filter_map(Value::as_str).find_map(|line| {
+        line.strip_prefix("report: ")?.strip_suffix(" bytes of stack")?.split_once(" of ")
+    });
+    let (used, size) = line.unwrap_or_else(|| panic!("no measure of the stack: {report:#}"));
+    let (used, size): (usize, usize) = (used.parse().unwrap(), size.parse().unwrap());
+    // Less than that would mean that the measure sees nothing.
+    assert!((2000..=size / 2).contains(&used), "{used} of {size} bytes");
+}
+
+/// The hole below a stack is one page. A frame that is larger touches it all the same, as the compiler has
+/// been told to look into each page on the way.
+#[test]
+fn a_frame_that_is_larger_than_the_hole_does_not_leap_over_it() {
+    let line = place(BAD_ENDS, "leap(depth + 1)");
+    let guilty = ends_badly("leap", 2, "panic", "kernel", &[&line]);
+    let (_, report) = boot(&["--smp", "2", "--tests", "leap", "--deadline", "15"]);
+    assert!(report["summary"].to_string().contains("kernel stack overflow"), "{report:#}");
+    assert_eq!(guilty.len(), 1, "{guilty:#?}");
+}
+
 #[test]
 fn a_triple_fault_is_called_one_and_traced() {
     let line = place(BAD_ENDS, r#"core::arch::asm!("int3")"#);

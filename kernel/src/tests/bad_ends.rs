@@ -2,11 +2,12 @@
 //! the list that is not there, and ends before there are processes.
 
 use core::hint::black_box;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use x86::dtables::{DescriptorTablePointer, lidt};
 
-use crate::layout::VMAP;
+use crate::layout::{BY2PG, VMAP};
 use crate::mach::nmach;
 use crate::proc::kproc;
 use crate::{sched, spl};
@@ -20,6 +21,9 @@ pub fn perhaps(name: &str) {
         "fault" => fault(),
         "overflow" => {
             overflow(0);
+        }
+        "leap" => {
+            leap(0);
         }
         "triplefault" => triple_fault(),
         _ => {}
@@ -60,6 +64,15 @@ fn fault() {
 fn overflow(depth: usize) -> usize {
     let ballast = black_box([depth; 64]);
     overflow(depth + 1) + ballast[depth % 64]
+}
+
+/// As `overflow`, by frames that are larger than the hole, of which only the far ends are written: they
+/// would land beyond it.
+#[allow(unconditional_recursion)]
+fn leap(depth: usize) -> usize {
+    let mut room = MaybeUninit::<[usize; 5 * BY2PG / 4]>::uninit();
+    black_box(&mut room);
+    leap(depth + 1) + black_box(&room).as_ptr() as usize
 }
 
 /// Takes a trap with no IDT, then none for that, then none for the double fault.
