@@ -60,6 +60,12 @@ pub fn enable() {
     write(XAPIC_SVR, ENABLE | u32::from(VECTOR_SPURIOUS));
 }
 
+/// Lets the 8259s interrupt this CPU, or not, which is usual.
+pub fn external(on: bool) {
+    const EXTERNAL: u32 = 7 << 8;
+    write(XAPIC_LVT_LINT0, if on { EXTERNAL } else { MASKED });
+}
+
 /// This CPU's id.
 pub fn id() -> u8 {
     (read(XAPIC_ID) >> 24) as u8

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`boot`], [`multiboot`], [`cmdline`] | from the loader to [`boot_main`] |
 //! | [`layout`], [`paging`], [`frames`], [`pages`], [`heap`] | memory |
-//! | [`cpu`], [`mach`], [`smp`], [`segment`], [`apic`], [`clock`], [`platform`] | CPUs |
+//! | [`cpu`], [`mach`], [`smp`], [`segment`], [`apic`], [`pic`], [`clock`], [`platform`] | CPUs |
 //! | [`trap`], [`ureg`], [`spl`], [`lock`], [`probe`], [`mod@panic`] | interrupts and faults |
 //! | [`proc`], [`sched`] | processes |
 //! | [`user`] | processes in ring 3: address spaces, faults, system calls, programs |
@@ -62,6 +62,7 @@ pub mod pages;
 pub mod paging;
 pub mod panic;
 pub mod pci;
+pub mod pic;
 pub mod platform;
 pub mod probe;
 pub mod proc;
@@ -104,6 +105,8 @@ extern "C" fn boot_main(magic: u32, info: u32) -> ! {
     }
     // SAFETY: the loader passed `info`, and nothing has been written to memory yet.
     let info = unsafe { multiboot::Info::at(info) };
+    info.note_memory();
+    pic::init();
     let ram = info.ram(paging::kernel_end()..KADDR_SIZE);
     let above = info.ram(KADDR_SIZE..usize::MAX);
     // Kept on this stack: the loader put it where the heap will be.

@@ -11,9 +11,9 @@ use mmu386_wire::soak::window;
 use crate::apic;
 use crate::layout::{BY2LARGE, BY2PG};
 use crate::paging::boot_view;
-use crate::pci;
+use crate::pci::{self, Refusal};
 use crate::platform::Platform;
-use crate::probe;
+use crate::{println, probe};
 
 /// A register whose value is known: its page, its offset, what it shows.
 #[derive(Clone, Copy)]
@@ -40,7 +40,6 @@ pub struct Devices {
 /// Bytes of each device that are tagged and used.
 const MOST: usize = 16 << 20;
 const STD_VGA: (u16, u16) = (0x1234, 0x1111);
-const IVSHMEM: (u16, u16) = (0x1AF4, 0x1110);
 const IOAPIC_VERSION: u32 = 1;
 /// The register that shows what was selected before.
 pub const IOAPIC: &str = "IOAPIC version";
@@ -84,13 +83,21 @@ pub fn prepare(platform: &Platform) -> Devices {
     }
     Devices {
         registers,
-        framebuffer: tagged(pci::memory_bar(STD_VGA.0, STD_VGA.1, 0)),
-        ivshmem: tagged(pci::memory_bar(IVSHMEM.0, IVSHMEM.1, 2)),
+        framebuffer: tagged("framebuffer", pci::memory_bar(STD_VGA, 0)),
+        ivshmem: tagged("shared window", pci::memory_bar(pci::IVSHMEM, 2)),
     }
 }
 
-fn tagged(bar: Option<Range<usize>>) -> Option<Range<usize>> {
-    let bar = bar?;
+/// Tags a device's memory. One whose memory cannot be where it says is taken for absent: tags would be
+/// written over whatever is there.
+fn tagged(name: &str, bar: Result<Option<Range<usize>>, Refusal>) -> Option<Range<usize>> {
+    let bar = match bar {
+        Ok(bar) => bar?,
+        Err(refusal) => {
+            println!("{name}: not used: {refusal}");
+            return None;
+        }
+    };
     let used = bar.start..bar.end.min(bar.start + MOST);
     for pa in used.clone().step_by(BY2PG) {
         poke(pa + window::TAG, tag(pa));

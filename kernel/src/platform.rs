@@ -10,10 +10,10 @@ use acpi::{AcpiTables, Handler, PhysicalMapping};
 use heapless::Vec;
 use pci_types::{ConfigRegionAccess, PciAddress};
 
-use crate::clock;
-use crate::layout::MAXMACH;
+use crate::layout::{BY2LARGE, BY2PG, MAXMACH, PLATFORM_PA};
 use crate::paging::boot_view;
 use crate::pci::ConfigPorts;
+use crate::{clock, println};
 
 /// The machine, in so far as the kernel asks.
 pub struct Platform {
@@ -46,7 +46,9 @@ pub fn discover() -> Platform {
         cpus: Vec::new(),
         lapic: { madt.get().local_apic_address } as usize,
         ioapic: None,
-        hpet: tables.find_table::<HpetTable>().map(|hpet| hpet.base_address.address as usize),
+        hpet: tables
+            .find_table::<HpetTable>()
+            .and_then(|hpet| registers("HPET", hpet.base_address.address)),
         pm_port: { fadt.pm_timer_block } as u16,
     };
     for entry in madt.get().entries() {
@@ -55,12 +57,23 @@ pub fn discover() -> Platform {
                 platform.cpus.push(cpu.apic_id).expect("more CPUs than MAXMACH");
             }
             MadtEntry::IoApic(ioapic) if platform.ioapic.is_none() => {
-                platform.ioapic = Some(ioapic.io_apic_address as usize);
+                platform.ioapic = registers("IOAPIC", ioapic.io_apic_address.into());
             }
             _ => {}
         }
     }
     platform
+}
+
+/// Where a device's registers are, if that is in the page of the platform's registers. One that is
+/// elsewhere is taken for absent.
+fn registers(name: &str, pa: u64) -> Option<usize> {
+    let page = PLATFORM_PA as u64..(PLATFORM_PA + BY2LARGE - BY2PG) as u64;
+    if !page.contains(&pa) {
+        println!("{name}: not used: its registers are at {pa:#x}");
+        return None;
+    }
+    Some(pa as usize)
 }
 
 /// Access to firmware tables for the acpi crate.

@@ -15,7 +15,7 @@ use crate::panic::{self, Regs};
 use crate::segment::DFSEL;
 use crate::ureg::{IF, Interrupted};
 pub use crate::ureg::{Ureg, UserUreg};
-use crate::{apic, chaos, devices, mmu, probe, sched, segment, still, tests, user};
+use crate::{apic, chaos, devices, mmu, pic, probe, sched, segment, still, tests, user};
 
 const NMI: u32 = 2;
 const DOUBLE_FAULT: usize = 8;
@@ -272,6 +272,7 @@ fn interrupt(vector: u8, ureg: &Ureg) {
             crate::println!("cpu{}: LAPIC error {status:#x}", crate::mach::machno());
         }
         VECTOR_SPURIOUS => {}
+        _ if (pic::VECTORS..pic::VECTORS + pic::LINES).contains(&vector) => pic::interrupt(vector),
         _ => die(ureg, 0, "unexpected interrupt"),
     }
 }

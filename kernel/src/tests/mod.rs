@@ -13,6 +13,7 @@ mod descriptors;
 pub mod device;
 mod devices;
 mod early;
+mod firmware;
 mod functions;
 mod handover;
 mod heap_bounds;
@@ -63,6 +64,8 @@ impl Test {
 
 const TESTS: &[Test] = &[
     Test::new("boot-cpu-state", cpu_state::run),
+    Test::new("firmware-lines", firmware::lines),
+    Test::new("firmware-bars", firmware::base_addresses),
     Test::new("migrate", migrate::run),
     Test::new("page-pressure", pressure::run),
     Test::new("registers", registers::run),
