@@ -9,7 +9,7 @@ use crate::gdt::{
     BY2SEGDESC, Descriptors, GDT, NGDT, NIDT, NO_IOMAP, Segdesc, Selector, TSS_IOMAP, TSSSEG,
 };
 use crate::kaddr::kentry;
-use crate::layout::BY2PG;
+use crate::layout::{BY2PG, MAXMACH};
 use crate::patwc;
 use crate::switch::taskswitch;
 use crate::user::flushpg;
@@ -24,10 +24,12 @@ use crate::walk::{Level, mmuwalk};
 /// before the others' page directories are copied from its own.
 ///
 /// # Panics
-/// If interrupts are on, or if kernel code is not mapped by page tables.
+/// If interrupts are on, if kernel code is not mapped by page tables, or if there are more than
+/// [`MAXMACH`] CPUs: sets of them are words with a bit for each.
 pub fn mmuinit<A: Arch>(arch: &A, stack: u32) {
     arch.trace(Event::Call(Function::Mmuinit));
     expect_splhi(arch, "mmuinit");
+    assert!(arch.nmach() <= MAXMACH, "mmuinit: more than {MAXMACH} CPUs");
     let pdb = arch.m().pdb;
     memglobal(arch);
     arch.store(kentry(arch, pdb, A::GEOMETRY.vpt), pdb.pa() | PTEWRITE | PTEVALID);

@@ -8,8 +8,8 @@ pub const BY2PG: u32 = 4096;
 const PGSHIFT: u32 = BY2PG.trailing_zeros();
 /// Bytes of a page-table entry (`BY2WD`).
 pub const BY2WD: u32 = 4;
-/// Most CPUs that a system may have (`MAXMACH`).
-pub const MAXMACH: usize = 32;
+/// Most CPUs that a system may have (`MAXMACH`): a set of them is a word with a bit for each.
+pub const MAXMACH: usize = u32::BITS as usize;
 
 /// A page frame, named by the physical address of its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

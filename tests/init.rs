@@ -152,6 +152,16 @@ fn interrupts_must_be_off() {
     mmuinit(&cpu, STACK);
 }
 
+/// A set of CPUs is a word.
+#[test]
+#[should_panic(expected = "mmuinit: more than 32 CPUs")]
+fn there_are_no_more_cpus_than_a_word_has_bits() {
+    let machine = cold::<Fixed>(|config| config.cpus = 33);
+    let cpu = on(&machine, 0);
+    cpu.splhi();
+    mmuinit(&cpu, STACK);
+}
+
 #[test]
 fn records_begin_with_nothing_held_and_nothing_asked() {
     let machine = boot::<Fixed>();

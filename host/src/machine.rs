@@ -122,7 +122,8 @@ impl<V: Variant> Machine<V> {
     /// A machine whose CPUs have not begun to run: each has interrupts off and a page directory that
     /// maps nothing.
     pub(crate) fn new(config: Config, drive: Drive) -> Arc<Self> {
-        assert!((1..=MAXMACH).contains(&config.cpus), "a machine has 1 to {MAXMACH} CPUs");
+        // One more than mmu386 takes, which is for it to say.
+        assert!((1..=MAXMACH + 1).contains(&config.cpus), "a machine has 1 to {MAXMACH} CPUs");
         let cpus = config.cpus;
         let with_digest = drive.lockstep().is_some();
         let page = || made_for(Owner::Unknown, Page::new);

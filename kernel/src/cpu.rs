@@ -22,6 +22,11 @@ pub fn identify() {
     FEATURES.store(cpuid.edx, Ordering::Relaxed);
 }
 
+/// What the LAPIC of the CPU that calls was called at reset.
+pub fn initial_apic_id() -> u8 {
+    (__cpuid(1).ebx >> 24) as u8
+}
+
 /// Turns on large and global pages, where there are any, and the floating point unit off: the kernel has
 /// no use for it and saves nothing of it, so that for a process it is not there. Every CPU, before its
 /// first call of the MMU code.

@@ -35,8 +35,9 @@ pub const PLATFORM: usize = 0xFFC0_0000;
 /// Physical address of [`PLATFORM`].
 pub const PLATFORM_PA: usize = 0xFEC0_0000;
 
-/// Most CPUs.
-pub const MAXMACH: usize = 32;
+/// Most CPUs. Here, too, a set of them is a word.
+pub const MAXMACH: usize = mmu386::layout::MAXMACH;
+const _: () = assert!(MAXMACH <= u32::BITS as usize);
 /// Bytes of a kernel stack. Plan 9 has 4096; tests with many results at hand, and the auditor's sorting
 /// on top of them, need more.
 pub const KSTACK: usize = 24 << 10;

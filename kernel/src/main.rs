@@ -130,7 +130,7 @@ extern "C" fn boot_main(magic: u32, info: u32) -> ! {
 
     let mut platform = platform::discover();
     if options.tests.as_str() == "lostcpu" {
-        platform.cpus.push(platform::NO_SUCH_CPU).expect("room for a CPU that is not there");
+        platform.add(platform::NO_SUCH_CPU);
     }
     pages::init(platform.cpus.len(), above);
     apic::init(platform.lapic);

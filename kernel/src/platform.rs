@@ -13,7 +13,7 @@ use pci_types::{ConfigRegionAccess, PciAddress};
 use crate::layout::{BY2LARGE, BY2PG, MAXMACH, PLATFORM_PA};
 use crate::paging::boot_view;
 use crate::pci::ConfigPorts;
-use crate::{clock, println};
+use crate::{clock, cpu, println};
 
 /// The machine, in so far as the kernel asks.
 pub struct Platform {
@@ -27,6 +27,17 @@ pub struct Platform {
     pub hpet: Option<usize>,
     /// I/O port of the PM timer.
     pub pm_port: u16,
+}
+
+impl Platform {
+    /// One more CPU, in place of the last if there are as many as there may be.
+    pub fn add(&mut self, apicid: u8) {
+        if self.cpus.is_full() {
+            self.cpus.pop();
+        }
+        // There is room, as was seen to.
+        let _ = self.cpus.push(apicid);
+    }
 }
 
 /// A LAPIC id that no CPU has, for the test that a CPU which does not come up is missed.
@@ -51,16 +62,32 @@ pub fn discover() -> Platform {
             .and_then(|hpet| registers("HPET", hpet.base_address.address)),
         pm_port: { fadt.pm_timer_block } as u16,
     };
+    let mut listed = 0;
     for entry in madt.get().entries() {
         match entry {
             MadtEntry::LocalApic(cpu) if { cpu.flags } & MADT_ENABLED != 0 => {
-                platform.cpus.push(cpu.apic_id).expect("more CPUs than MAXMACH");
+                listed += 1;
+                // Those for which there is no room are counted below.
+                let _ = platform.cpus.push(cpu.apic_id);
             }
+            // Numbers of more than 8 bits, which take a LAPIC in its other mode.
+            MadtEntry::LocalX2Apic(cpu) if { cpu.flags } & MADT_ENABLED != 0 => listed += 1,
             MadtEntry::IoApic(ioapic) if platform.ioapic.is_none() => {
                 platform.ioapic = registers("IOAPIC", ioapic.io_apic_address.into());
             }
             _ => {}
         }
+    }
+    // This CPU runs, whatever the list says.
+    let me = cpu::initial_apic_id();
+    if !platform.cpus.contains(&me) {
+        platform.add(me);
+    }
+    if listed > platform.cpus.len() {
+        println!(
+            "{} CPUs are left out: at most {MAXMACH} are used, with LAPIC ids of 8 bits",
+            listed - platform.cpus.len()
+        );
     }
     platform
 }

@@ -32,6 +32,17 @@ fn fixed_passes_on_8_cpus() {
     passes_on(8);
 }
 
+/// A set of CPUs is a word: with more, the first 32 are used, and the kernel says so.
+#[test]
+fn of_more_than_32_cpus_32_are_used() {
+    let (status, report) = boot(&["--smp", "32", "--tests", "boot", "--", "-smp", "40"]);
+    assert_eq!(status, Some(0), "{report:#}");
+    assert_eq!(report["said"]["online"].as_array().unwrap().len(), 32, "{report:#}");
+    let console = report["said"]["console"].as_array().unwrap();
+    let said = |line: &serde_json::Value| line.as_str().unwrap().starts_with("8 CPUs are left out");
+    assert!(console.iter().any(said), "{report:#}");
+}
+
 #[test]
 fn four_cpus_are_online_within_2_seconds() {
     let (status, report) = boot(&["--smp", "4", "--tests", "boot"]);
