@@ -1,6 +1,7 @@
 //! The PC as mmu386's [`Arch`]: real words, real CR3, real interrupts.
 
 use core::cell::UnsafeCell;
+use core::mem::transmute_copy;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 
@@ -27,12 +28,26 @@ pub struct Pc;
 /// The machine, for calls of mmu386.
 pub static PC: Pc = Pc;
 
-/// A value with one owner at a time.
+/// A value with one owner at a time. What fits a word is read and written as one: some look at counts of
+/// references that are another's, and compare again under its lock.
 pub struct OwnedCell<T>(UnsafeCell<T>);
 
 // SAFETY: mmu386 calls `get` and `set` as the owner only, and ownership passes from CPU to CPU
-// through a lock or the scheduler's release of `mach`; the models check that discipline.
+// through a lock or the scheduler's release of `mach`; the models check that discipline. Whoever looks
+// without being the owner looks at words, which are atomic.
 unsafe impl<T: Copy> Sync for OwnedCell<T> {}
+
+impl<T: Copy> OwnedCell<T> {
+    /// A value is one word. Then something in it has a word's alignment and size, and no byte is padding.
+    const WORD: bool = size_of::<T>() == 4 && align_of::<T>() == 4;
+
+    /// The value as a word, if it is one.
+    fn word(&self) -> Option<&AtomicU32> {
+        // SAFETY: size and alignment are a word's, and whoever reads or writes one value reads or writes
+        // all of them here.
+        Self::WORD.then(|| unsafe { AtomicU32::from_ptr(self.0.get().cast()) })
+    }
+}
 
 impl<T: Copy> Owned<T> for OwnedCell<T> {
     fn new(value: T) -> Self {
@@ -40,13 +55,21 @@ impl<T: Copy> Owned<T> for OwnedCell<T> {
     }
 
     fn get(&self) -> T {
-        // SAFETY: the caller owns the value, so nobody writes it meanwhile.
-        unsafe { *self.0.get() }
+        match self.word() {
+            // SAFETY: the word holds a value of this type, of the same size.
+            Some(word) => unsafe { transmute_copy(&word.load(Ordering::Relaxed)) },
+            // SAFETY: the caller owns the value, so nobody writes it meanwhile.
+            None => unsafe { *self.0.get() },
+        }
     }
 
     fn set(&self, value: T) {
-        // SAFETY: the caller owns the value, so nobody reads or writes it meanwhile.
-        unsafe { *self.0.get() = value };
+        match self.word() {
+            // SAFETY: the value has the size of a word and no padding.
+            Some(word) => word.store(unsafe { transmute_copy(&value) }, Ordering::Relaxed),
+            // SAFETY: the caller owns the value, so nobody reads or writes it meanwhile.
+            None => unsafe { *self.0.get() = value },
+        }
     }
 }
 

@@ -1,15 +1,33 @@
 //! From the Multiboot loader to Rust: paging on, a stack, `boot_main`.
 
 use core::arch::global_asm;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::layout::{BY2LARGE, KZERO, PTESIZE, PTEVALID, PTEWRITE, STACKS, pdx};
 
 /// What a Multiboot 1 loader leaves in EAX.
 pub const MULTIBOOT_MAGIC: u32 = 0x2BAD_B002;
 
-/// A page directory or table, for statics.
+/// A page directory or table. Processors write to its words, too: they note what was used.
 #[repr(C, align(4096))]
-pub struct Table(pub [u32; 1024]);
+pub struct Table([AtomicU32; 1024]);
+
+impl Table {
+    /// An entry.
+    pub fn get(&self, index: usize) -> u32 {
+        self.0[index].load(Ordering::Relaxed)
+    }
+
+    /// Changes an entry.
+    pub fn set(&self, index: usize, entry: u32) {
+        self.0[index].store(entry, Ordering::Relaxed);
+    }
+
+    /// Makes all entries those of another table.
+    pub fn copy(&self, from: &Table) {
+        (0..self.0.len()).for_each(|index| self.set(index, from.get(index)));
+    }
+}
 
 /// The first directory: low memory at 0 and physical memory at KZERO, in large pages. Every CPU
 /// passes through it on its way to its own.
@@ -17,11 +35,12 @@ pub struct Table(pub [u32; 1024]);
 static BOOT_PDB: Table = boot_pdb();
 
 const fn boot_pdb() -> Table {
-    let mut table = [0; 1024];
-    table[0] = PTESIZE | PTEWRITE | PTEVALID;
+    let mut table = [const { AtomicU32::new(0) }; 1024];
+    table[0] = AtomicU32::new(PTESIZE | PTEWRITE | PTEVALID);
     let mut slot = pdx(KZERO);
     while slot < pdx(STACKS) {
-        table[slot] = ((slot - pdx(KZERO)) * BY2LARGE) as u32 | PTESIZE | PTEWRITE | PTEVALID;
+        let pa = ((slot - pdx(KZERO)) * BY2LARGE) as u32;
+        table[slot] = AtomicU32::new(pa | PTESIZE | PTEWRITE | PTEVALID);
         slot += 1;
     }
     Table(table)

@@ -25,10 +25,10 @@ const REPORT_STRIDE: usize = REPORT_STACK + BY2PG;
 const STACKS_END: usize = REPORT_STACKS + MAXMACH * REPORT_STRIDE;
 const _: () = assert!(STACKS_END <= STACKS + BY2LARGE);
 
-fn table(pa: usize) -> &'static mut Table {
-    // SAFETY: called at boot by CPU 0 alone, on frames that no CPU has in CR3 but CPU 0, and each
-    // reference is dropped before the next is taken.
-    unsafe { &mut *(kaddr(pa) as *mut Table) }
+fn table(pa: usize) -> &'static Table {
+    // SAFETY: called at boot by CPU 0 alone, on frames that are tables for ever, or are about to be; the
+    // words may be shared, with the processor as well.
+    unsafe { &*(kaddr(pa) as *const Table) }
 }
 
 /// Builds CPU `n`'s directory and Mach page. The first call builds the master, later ones copy it.
@@ -41,15 +41,13 @@ pub fn build(n: usize) -> u32 {
         master(pdb, low);
     } else {
         let from = machp(0).pdb.load(Ordering::Relaxed) as usize;
-        // Not by value, which would take a page of stack.
-        table(pdb).0.copy_from_slice(&table(from).0);
-        let first = (table(from).0[pdx(KZERO)] & !0xFFF) as usize;
-        table(low).0.copy_from_slice(&table(first).0);
+        table(pdb).copy(table(from));
+        table(low).copy(table((table(from).get(pdx(KZERO)) & !0xFFF) as usize));
     }
     // The first 4 MB through a table of this CPU's own: only MACHADDR differs.
-    table(low).0[ptx(MACHADDR)] = mach as u32 | PTEWRITE | PTEVALID;
-    table(pdb).0[pdx(KZERO)] = low as u32 | PTEWRITE | PTEVALID;
-    table(pdb).0[pdx(VPT)] = pdb as u32 | PTEWRITE | PTEVALID;
+    table(low).set(ptx(MACHADDR), mach as u32 | PTEWRITE | PTEVALID);
+    table(pdb).set(pdx(KZERO), low as u32 | PTEWRITE | PTEVALID);
+    table(pdb).set(pdx(VPT), pdb as u32 | PTEWRITE | PTEVALID);
 
     let private = low as u32;
     let mach = kaddr(mach) as *mut Mach;
@@ -64,21 +62,21 @@ pub fn build(n: usize) -> u32 {
 /// CPU 0's: everything writable and nothing global, which mmuinit changes.
 fn master(pdb: usize, low: usize) {
     let shared = PTESIZE | PTEWRITE | PTEVALID;
-    for (slot, entry) in table(low).0.iter_mut().enumerate() {
-        *entry = (slot * BY2PG) as u32 | PTEWRITE | PTEVALID;
+    for slot in 0..BY2LARGE / BY2PG {
+        table(low).set(slot, (slot * BY2PG) as u32 | PTEWRITE | PTEVALID);
     }
     for pa in (BY2LARGE..KADDR_SIZE).step_by(BY2LARGE) {
-        table(pdb).0[pdx(KZERO + pa)] = pa as u32 | shared;
+        table(pdb).set(pdx(KZERO + pa), pa as u32 | shared);
     }
     let stacks = frames::must();
     let all = (0..NSTACK).map(|n| stack_top(n) - KSTACK..stack_top(n));
     for stack in all.chain((0..MAXMACH).map(report_stack)) {
         for va in stack.step_by(BY2PG) {
-            table(stacks).0[ptx(va)] = frames::must() as u32 | PTEWRITE | PTEVALID;
+            table(stacks).set(ptx(va), frames::must() as u32 | PTEWRITE | PTEVALID);
         }
     }
-    table(pdb).0[pdx(STACKS)] = stacks as u32 | PTEWRITE | PTEVALID;
-    table(pdb).0[pdx(PLATFORM)] = PLATFORM_PA as u32 | PTEUNCACHED | shared;
+    table(pdb).set(pdx(STACKS), stacks as u32 | PTEWRITE | PTEVALID);
+    table(pdb).set(pdx(PLATFORM), PLATFORM_PA as u32 | PTEUNCACHED | shared);
 }
 
 /// Where stack `n` begins, growing down.
@@ -152,10 +150,10 @@ pub fn boot_view(pa: usize, size: usize) -> usize {
         let va = WINDOW + half * BY2LARGE;
         let entry = (base + half * BY2LARGE) as u32 | PTESIZE | PTEUNCACHED | PTEWRITE | PTEVALID;
         // The processor sets the accessed and dirty bits.
-        if table(pdb).0[pdx(va)] & !0x60 == entry {
+        if table(pdb).get(pdx(va)) & !0x60 == entry {
             continue;
         }
-        table(pdb).0[pdx(va)] = entry;
+        table(pdb).set(pdx(va), entry);
         // SAFETY: ring 0; only the window's translation goes away.
         unsafe { x86::tlb::flush(va) };
     }
@@ -167,12 +165,12 @@ pub fn close_boot_view() {
     let pdb = machp(0).pdb.load(Ordering::Relaxed) as usize;
     for half in 0..2 {
         let va = WINDOW + half * BY2LARGE;
-        table(pdb).0[pdx(va)] = 0;
+        table(pdb).set(pdx(va), 0);
         // SAFETY: as in `boot_view`; nobody keeps a pointer into the window.
         unsafe { x86::tlb::flush(va) };
     }
     let entry = KADDR_SIZE as u32 | PTESIZE | PTEWRITE | PTEVALID;
-    table(pdb).0[pdx(WINDOW)] = entry;
+    table(pdb).set(pdx(WINDOW), entry);
 }
 
 /// Where the oracles look at memory, below the top of the one-to-one window or in the first large page
