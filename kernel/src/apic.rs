@@ -13,17 +13,23 @@ use x86::apic::{
     TriggerMode,
 };
 
-use crate::clock;
 use crate::events::{self, Kind};
 use crate::layout::{BY2LARGE, PLATFORM, PLATFORM_PA};
+use crate::mach::machno;
 use crate::spl::{splhi, splx};
 use crate::trap::{VECTOR_ERROR, VECTOR_SPURIOUS, VECTOR_TIMER};
+use crate::{clock, cpu};
 
 const MASKED: u32 = 1 << 16;
 const PERIODIC: u32 = 1 << 17;
 const ENABLE: u32 = 1 << 8;
 const DIVIDE_BY_16: u32 = 3;
 const SEND_PENDING: u32 = 1 << 12;
+
+const IA32_APIC_BASE: u32 = 0x1B;
+/// Of that register: x2APIC mode, and the LAPIC is on at all.
+const EXTENDED: u64 = 1 << 10;
+const GLOBAL_ENABLE: u64 = 1 << 11;
 
 static BASE: AtomicUsize = AtomicUsize::new(0);
 
@@ -53,11 +59,32 @@ fn write(offset: u32, value: u32) {
 }
 
 /// Enables this CPU's LAPIC, timer still off.
+///
+/// # Panics
+/// If its registers are not in memory, where this kernel asks for them.
 pub fn enable() {
+    if let Err(why) = mode(cpu::rdmsr(IA32_APIC_BASE).unwrap_or(GLOBAL_ENABLE)) {
+        panic!("cpu{}: {why}", machno());
+    }
     write(XAPIC_TPR, 0);
     write(XAPIC_LVT_LINT0, MASKED);
     write(XAPIC_LVT_ERROR, u32::from(VECTOR_ERROR));
     write(XAPIC_SVR, ENABLE | u32::from(VECTOR_SPURIOUS));
+}
+
+/// Whether the LAPIC's registers are in memory, by the register that says so.
+///
+/// # Errors
+/// Why they are not.
+pub fn mode(base: u64) -> Result<(), &'static str> {
+    if base & EXTENDED != 0 {
+        return Err("firmware left the LAPIC in x2APIC mode, which this kernel does not know: \
+             turn x2APIC off in the firmware's setup");
+    }
+    if base & GLOBAL_ENABLE == 0 {
+        return Err("firmware left the LAPIC turned off");
+    }
+    Ok(())
 }
 
 /// Lets the 8259s interrupt this CPU, or not, which is usual.
@@ -109,15 +136,28 @@ pub fn timer_start() {
     write(XAPIC_TIMER_INIT_COUNT, clock::lapic_per_tick());
 }
 
+/// Waits until the LAPIC has sent what came before; whether it has.
+fn idle() -> bool {
+    let start = clock::tsc();
+    while read(XAPIC_ICR0) & SEND_PENDING != 0 {
+        if clock::span(start) > clock::STUCK {
+            return false;
+        }
+        spin_loop();
+    }
+    true
+}
+
 fn send(icr: &Icr) {
     // The two halves are one command: no handler may send between them.
     let level = splhi();
-    while read(XAPIC_ICR0) & SEND_PENDING != 0 {
-        spin_loop();
+    let sent = idle();
+    if sent {
+        write(XAPIC_ICR1, icr.upper());
+        write(XAPIC_ICR0, icr.lower());
     }
-    write(XAPIC_ICR1, icr.upper());
-    write(XAPIC_ICR0, icr.lower());
     splx(level);
+    assert!(sent, "the LAPIC does not send: ICR is {:#x}", read(XAPIC_ICR0));
 }
 
 fn command(to: DestinationShorthand, apicid: u8, mode: DeliveryMode, vector: u8) -> Icr {
@@ -154,7 +194,8 @@ pub fn ipi_startup(apicid: u8, page: u8) {
 
 /// NMI to every other CPU; used once, by the panic.
 pub fn nmi_others() {
-    if BASE.load(Ordering::Relaxed) != 0 {
+    // A LAPIC that does not send is no reason to say nothing.
+    if BASE.load(Ordering::Relaxed) != 0 && idle() {
         let to = DestinationShorthand::AllExcludingSelf;
         send(&command(to, 0, DeliveryMode::NMI, 0));
     }

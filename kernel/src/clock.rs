@@ -56,21 +56,81 @@ fn elapsed(from: u32, to: u32) -> u32 {
     to.wrapping_sub(from) & 0xFF_FFFF
 }
 
-/// Measures the TSC and the LAPIC timer over 10 ms.
-pub fn calibrate(pm_port: u16) {
-    // SAFETY: the FADT names the port of the PM timer; reading it has no effect.
-    let pm = || unsafe { x86::io::inl(pm_port) };
-    apic::timer_free_running();
-    let start = Moment::read(pm);
+/// Counts of the TSC after which something that takes microseconds is taken to stand still: a second or
+/// more on any processor. Before the clocks are known there is no better measure.
+pub const STUCK: u64 = 1 << 32;
+
+/// A clock that does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// The PM timer.
+    PmTimer,
+    /// The time stamp counter.
+    Tsc,
+    /// The LAPIC's timer.
+    Lapic,
+}
+
+/// Measures over 10 ms of the PM timer, which `pm` reads, what the others count: thousands of the TSC's counts
+/// in a second, and the LAPIC timer's in a tick. Gives the PM timer so many counts of the TSC.
+///
+/// # Errors
+/// Which of them stands still.
+pub fn measure(pm: impl Fn() -> u32, patience: u64) -> Result<[u32; 2], Stopped> {
+    let start = Moment::read(&pm);
     while elapsed(start.pm, pm()) < SPAN {
+        if span(start.tsc) > patience {
+            return Err(Stopped::PmTimer);
+        }
         spin_loop();
     }
-    let end = Moment::read(pm);
+    let end = Moment::read(&pm);
     let counts = u64::from(elapsed(start.pm, end.pm));
-    let khz = (end.tsc - start.tsc) * PM_HZ / counts / 1000;
-    TSC_KHZ.store(khz as u32, Ordering::Relaxed);
+    let khz = end.tsc.saturating_sub(start.tsc) * PM_HZ / counts / 1000;
     let per_second = u64::from(start.lapic.wrapping_sub(end.lapic)) * PM_HZ / counts;
-    LAPIC_PER_TICK.store((per_second / u64::from(HZ)) as u32, Ordering::Relaxed);
+    let per_tick = per_second / u64::from(HZ);
+    match (khz, per_tick) {
+        // Less than 1 MHz is no processor that there ever was.
+        (..1000, _) => Err(Stopped::Tsc),
+        (_, 0) => Err(Stopped::Lapic),
+        _ => Ok([khz as u32, per_tick as u32]),
+    }
+}
+
+/// Measures the TSC and the LAPIC timer against the PM timer at a port.
+///
+/// # Panics
+/// If one of the clocks does not count.
+pub fn calibrate(pm_port: Option<u16>) {
+    let port =
+        pm_port.expect("the machine has no ACPI PM timer, against which clocks are measured");
+    // SAFETY: the FADT names the port of the PM timer; reading it has no effect.
+    let pm = || unsafe { x86::io::inl(port) };
+    apic::timer_free_running();
+    match measure(pm, STUCK) {
+        Ok([khz, per_tick]) => {
+            TSC_KHZ.store(khz, Ordering::Relaxed);
+            LAPIC_PER_TICK.store(per_tick, Ordering::Relaxed);
+        }
+        Err(clock) => panic!("{clock:?} does not count: the kernel has no clock"),
+    }
+}
+
+/// Times that a reading of the TSC was later than the next one, on another CPU.
+static BACKWARDS: AtomicU32 = AtomicU32::new(0);
+
+/// Counts of the TSC since a reading of it, which may be another CPU's: none if that is ahead of this one's.
+pub fn span(start: u64) -> u64 {
+    let now = tsc();
+    if now < start {
+        BACKWARDS.fetch_add(1, Ordering::Relaxed);
+    }
+    now.saturating_sub(start)
+}
+
+/// Times that the TSC of one CPU was seen to be ahead of another's.
+pub fn backwards() -> u32 {
+    BACKWARDS.load(Ordering::Relaxed)
 }
 
 /// LAPIC timer counts between two ticks.
@@ -85,7 +145,7 @@ pub fn nanoseconds(tsc: u64) -> u64 {
 
 /// Microseconds since a reading of the TSC.
 pub fn since(start: u64) -> u64 {
-    tsc().saturating_sub(start) * 1000 / u64::from(TSC_KHZ.load(Ordering::Relaxed))
+    span(start) * 1000 / u64::from(TSC_KHZ.load(Ordering::Relaxed))
 }
 
 /// Spins for a while, interrupts as they are.

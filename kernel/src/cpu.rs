@@ -58,7 +58,8 @@ pub fn has(feature: Feature) -> bool {
 /// A model-specific register, if there are such.
 pub fn rdmsr(msr: u32) -> Option<u64> {
     let there = FEATURES.load(Ordering::Relaxed) & CPUID_MSR != 0;
-    // SAFETY: ring 0; mmu386 asks for IA32_PAT alone, and after CPUID has told that it is there.
+    // SAFETY: ring 0; mmu386 asks for IA32_PAT alone, after CPUID has told that it is there, and the kernel
+    // for IA32_APIC_BASE, which every CPU with a LAPIC has.
     there.then(|| unsafe { x86::msr::rdmsr(msr) })
 }
 

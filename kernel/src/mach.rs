@@ -116,6 +116,19 @@ pub unsafe fn register(n: usize, mach: *mut Mach) {
     NMACH.fetch_max(n + 1, Ordering::SeqCst);
 }
 
+/// CPU 0 is on a directory of its own, where `m` shows what it has to. Others never are elsewhere.
+static READY: AtomicBool = AtomicBool::new(false);
+
+/// CPU 0 is on its own directory from now on.
+pub fn ready() {
+    READY.store(true, Ordering::SeqCst);
+}
+
+/// Whether `m` shows a CPU's page yet.
+pub fn is_ready() -> bool {
+    READY.load(Ordering::SeqCst)
+}
+
 /// CPUs that are known.
 pub fn nmach() -> usize {
     NMACH.load(Ordering::SeqCst)

@@ -25,7 +25,7 @@
 //! `tests=all` runs every test that the variant can end, a prefix those whose names begin so, `none`
 //! none; `bench=1` measures afterwards. `rounds=`, `seed=` and `samples=` are numbers. Test names
 //! begin with the hazard that they are about, where they are about one. `hang`, `panic`, `deaf`, `fault`,
-//! `overflow`, `leap`, `triplefault` and `lostcpu` end badly on purpose. `soak` is everything at once, for `ms`
+//! `overflow`, `leap`, `unpaged`, `triplefault` and `lostcpu` end badly on purpose. `soak` is everything at once, for `ms`
 //! milliseconds, or `rounds` rounds of every process, with `chaos=1` disturbed.
 //!
 //! # Addresses
@@ -116,9 +116,11 @@ extern "C" fn boot_main(magic: u32, info: u32) -> ! {
     unsafe { heap::init(kaddr(heap)) };
     frames::init(heap + heap::HEAPSIZE..ram.end);
 
+    tests::before_paging(&line);
     let pdb = paging::build(0);
     // SAFETY: the directory maps the kernel as the boot directory did, and MACHADDR.
     unsafe { paging::putcr3(pdb) };
+    mach::ready();
     cpu::identify();
     cpu::enable_features();
     segment::build(machp(0), trap::double_fault);

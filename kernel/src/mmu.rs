@@ -159,7 +159,7 @@ pub fn timed_vunmap(va: usize, size: usize) -> Result<u64, VunmapError> {
     let call = book::with(|ledger| ledger.unmapping(va, size));
     let start = clock::tsc();
     let result = vmapping::vunmap(&PC, va, size);
-    let span = clock::tsc() - start;
+    let span = clock::span(start);
     book::with(|ledger| match result {
         Ok(()) => ledger.gone(call),
         Err(_) => ledger.kept(call),

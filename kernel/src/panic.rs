@@ -10,7 +10,7 @@ use mmu386_wire::events::NO_PROCESS;
 use mmu386_wire::{Line, NAME, REGISTERS, exit};
 
 use crate::layout::{MAXMACH, REPORT_STACK};
-use crate::mach::{m, machno, machp, nmach, up};
+use crate::mach::{is_ready, m, machno, machp, nmach, up};
 use crate::paging::{getcr3, is_kernel_data};
 use crate::spl::Spin;
 use crate::{apic, clock, events, report, segment, serial, spl};
@@ -94,6 +94,9 @@ pub fn nmi(regs: &Regs) {
 /// Panics with the registers of a trap.
 pub fn die(regs: &Regs, what: fmt::Arguments<'_>) -> ! {
     spl::splhi();
+    if !is_ready() {
+        die_early(regs, what);
+    }
     let me = machno() as u32;
     match PANICKING.compare_exchange(0, me + 1, Ordering::SeqCst, Ordering::SeqCst) {
         Ok(_) => {}
@@ -138,6 +141,25 @@ pub fn die(regs: &Regs, what: fmt::Arguments<'_>) -> ! {
     if let Some(used) = segment::report_stack_used() {
         crate::println!("report: {used} of {REPORT_STACK} bytes of stack");
     }
+    report::leave(exit::PANIC);
+}
+
+/// Panics before there is more than one CPU, and before that one knows its number.
+fn die_early(regs: &Regs, what: fmt::Arguments<'_>) -> ! {
+    if PANICKING.swap(1, Ordering::SeqCst) != 0 {
+        report::leave(exit::PANIC);
+    }
+    serial::break_lock();
+    let mut message = String::<256>::new();
+    // What does not fit is cut.
+    let _ = message.write_fmt(what);
+    crate::println!("\npanic: before there are CPUs: {what}");
+    report::send(&Line::Panic {
+        cpu: 0,
+        message: message.as_str().into(),
+        regs: [regs.eip, regs.esp, regs.cr2, getcr3()],
+        backtrace: backtrace(regs.ebp),
+    });
     report::leave(exit::PANIC);
 }
 

@@ -1,6 +1,9 @@
 //! What ACPI says about the machine: CPUs, LAPIC, IOAPIC, the PM timer.
 
-use core::ptr::NonNull;
+use core::alloc::Layout;
+use core::ptr::{NonNull, copy_nonoverlapping};
+
+use alloc::alloc::dealloc;
 
 use acpi::rsdp::Rsdp;
 use acpi::sdt::fadt::Fadt;
@@ -26,7 +29,7 @@ pub struct Platform {
     /// Physical address of the HPET.
     pub hpet: Option<usize>,
     /// I/O port of the PM timer.
-    pub pm_port: u16,
+    pub pm_port: Option<u16>,
 }
 
 impl Platform {
@@ -47,7 +50,12 @@ const MADT_ENABLED: u32 = 1;
 /// Reads the tables. CPU 0 only, before any other CPU starts.
 pub fn discover() -> Platform {
     // SAFETY: a PC's BIOS areas are memory, mapped by the one-to-one window.
-    let rsdp = unsafe { Rsdp::search_for_on_bios(Firmware) }.expect("no ACPI RSDP");
+    let Ok(rsdp) = (unsafe { Rsdp::search_for_on_bios(Firmware) }) else {
+        panic!(
+            "no ACPI root pointer where a BIOS has it: this kernel boots on a PC with a BIOS; UEFI \
+             passes the pointer in another way, which Multiboot does not hand on"
+        );
+    };
     // SAFETY: the root pointer was found and checked, and the firmware vouches for what it names.
     let tables = unsafe { AcpiTables::from_rsdp(Firmware, rsdp.physical_start) };
     let tables = tables.expect("no ACPI root table");
@@ -60,7 +68,7 @@ pub fn discover() -> Platform {
         hpet: tables
             .find_table::<HpetTable>()
             .and_then(|hpet| registers("HPET", hpet.base_address.address)),
-        pm_port: { fadt.pm_timer_block } as u16,
+        pm_port: u16::try_from(fadt.pm_timer_block).ok().filter(|port| *port != 0),
     };
     let mut listed = 0;
     for entry in madt.get().entries() {
@@ -103,6 +111,13 @@ fn registers(name: &str, pa: u64) -> Option<usize> {
     Some(pa as usize)
 }
 
+/// The layout of a copy of some bytes of firmware's.
+fn block(size: usize) -> Layout {
+    const MOST: usize = 1 << 20;
+    assert!((1..=MOST).contains(&size), "an ACPI table of {size} bytes");
+    Layout::from_size_align(size, align_of::<u64>()).expect("the size was checked")
+}
+
 /// Access to firmware tables for the acpi crate.
 #[derive(Clone)]
 struct Firmware;
@@ -140,18 +155,35 @@ macro_rules! ports {
 }
 
 impl Handler for Firmware {
+    /// Copies the region: the window through which it is seen moves with the next look, and tables that are
+    /// in use together may be far apart.
     unsafe fn map_physical_region<T>(&self, pa: usize, size: usize) -> PhysicalMapping<Self, T> {
-        let va = boot_view(pa, size);
+        let layout = block(size);
+        // SAFETY: the layout is not empty.
+        let copy = unsafe { alloc::alloc::alloc(layout) };
+        let Some(copy) = NonNull::new(copy) else { alloc::alloc::handle_alloc_error(layout) };
+        let mut done = 0;
+        while done < size {
+            let from = pa + done;
+            let part = (BY2PG - from % BY2PG).min(size - done);
+            let view = boot_view(from, part) as *const u8;
+            // SAFETY: the window shows this part, firmware changes nothing there, and the block has room.
+            unsafe { copy_nonoverlapping(view, copy.as_ptr().add(done), part) };
+            done += part;
+        }
         PhysicalMapping {
             physical_start: pa,
-            virtual_start: NonNull::new(va as *mut T).expect("the window is not at 0"),
+            virtual_start: copy.cast(),
             region_length: size,
             mapped_length: size,
             handler: Firmware,
         }
     }
 
-    fn unmap_physical_region<T>(_region: &PhysicalMapping<Self, T>) {}
+    fn unmap_physical_region<T>(region: &PhysicalMapping<Self, T>) {
+        // SAFETY: the block was allocated for this region, with the layout of its size.
+        unsafe { dealloc(region.virtual_start.as_ptr().cast(), block(region.mapped_length)) };
+    }
 
     memory! {
         read_u8 write_u8 u8, read_u16 write_u16 u16,

@@ -119,7 +119,7 @@ fn the_report_of_an_overflow_fits_its_stack() {
 /// been told to look into each page on the way.
 #[test]
 fn a_frame_that_is_larger_than_the_hole_does_not_leap_over_it() {
-    let line = place(BAD_ENDS, "leap(depth + 1)");
+    let line = place(BAD_ENDS, "leap() + black_box");
     let guilty = ends_badly("leap", 2, "panic", "kernel", &[&line]);
     let (_, report) = boot(&["--smp", "2", "--tests", "leap", "--deadline", "15"]);
     assert!(report["summary"].to_string().contains("kernel stack overflow"), "{report:#}");
@@ -139,6 +139,24 @@ fn a_hanging_kernel_is_stopped_and_every_cpu_is_traced() {
     let guilty = ends_badly("hang", 3, "hang", "qemu", &[&line]);
     assert_eq!(guilty[0]["interrupts"], false);
     assert_eq!(guilty[0]["halted"], false);
+}
+
+/// There is no number of a CPU yet to be told, and no page that would have it.
+#[test]
+fn a_panic_before_paging_says_what_it_is() {
+    let (status, report) = boot(&["--smp", "2", "--tests", "unpaged", "--deadline", "15"]);
+    assert_eq!(status, Some(1));
+    assert_eq!(report["problems"][0]["kind"], "panic", "{report:#}");
+    assert!(report["summary"].to_string().contains("asked for before paging"), "{report:#}");
+}
+
+/// What a kernel without tables of a BIOS's says, as under UEFI.
+#[test]
+fn firmware_without_acpi_is_called_that() {
+    let args = ["--smp", "1", "--tests", "boot", "--deadline", "15", "--", "-machine", "acpi=off"];
+    let (status, report) = boot(&args);
+    assert_eq!(status, Some(1));
+    assert!(report["summary"].to_string().contains("PC with a BIOS"), "{report:#}");
 }
 
 #[test]

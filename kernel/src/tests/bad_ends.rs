@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use x86::dtables::{DescriptorTablePointer, lidt};
 
-use crate::layout::{BY2PG, VMAP};
+use crate::layout::{BY2PG, MACHADDR, VMAP};
 use crate::mach::nmach;
 use crate::proc::kproc;
 use crate::{sched, spl};
@@ -23,10 +23,20 @@ pub fn perhaps(name: &str) {
             overflow(0);
         }
         "leap" => {
-            leap(0);
+            leap();
         }
         "triplefault" => triple_fault(),
         _ => {}
+    }
+}
+
+/// Panics before there are processes, CPUs and page directories, if the command line asked for that.
+pub fn before_paging(line: &str) {
+    if line.split_whitespace().any(|word| word == "tests=unpaged") {
+        // What a CPU takes for its own page is whatever firmware left in memory there.
+        // SAFETY: conventional memory that nobody has yet, in the boot directory's window.
+        unsafe { core::ptr::write_bytes(MACHADDR as *mut u8, 0xA5, BY2PG) };
+        panic!("asked for before paging");
     }
 }
 
@@ -69,10 +79,10 @@ fn overflow(depth: usize) -> usize {
 /// As `overflow`, by frames that are larger than the hole, of which only the far ends are written: they
 /// would land beyond it.
 #[allow(unconditional_recursion)]
-fn leap(depth: usize) -> usize {
+fn leap() -> usize {
     let mut room = MaybeUninit::<[usize; 5 * BY2PG / 4]>::uninit();
     black_box(&mut room);
-    leap(depth + 1) + black_box(&room).as_ptr() as usize
+    leap() + black_box(&room).as_ptr() as usize
 }
 
 /// Takes a trap with no IDT, then none for that, then none for the double fault.

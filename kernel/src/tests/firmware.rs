@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use pci_types::CommandRegister;
 
 use super::context::{Context, Outcome};
+use crate::clock::Stopped;
 use crate::pci::{self, IVSHMEM, Refusal};
 use crate::proc::kproc;
 use crate::{apic, clock, pic, sched, spl};
@@ -58,6 +59,19 @@ pub fn lines(_: &Context) -> Outcome {
         wrong,
         format_args!("{came} interrupts of a line that was let through; {wrong} wrong"),
     )
+}
+
+/// A clock that stands still is noticed, and a LAPIC that is not where the kernel asks for it; a TSC that is
+/// ahead of this CPU's is no panic.
+pub fn clocks(_: &Context) -> Outcome {
+    let mut wrong = 0;
+    let mut expect = |right: bool| wrong += u32::from(!right);
+    expect(clock::measure(|| 7, 1 << 24) == Err(Stopped::PmTimer));
+    let back = clock::backwards();
+    expect(clock::span(clock::tsc() + (1 << 40)) == 0 && clock::backwards() == back + 1);
+    expect(apic::mode(0xFEE0_0900) == Ok(()));
+    expect(apic::mode(0xFEE0_0D00).is_err() && apic::mode(0xFEE0_0100).is_err());
+    Outcome::new(wrong, format_args!("{wrong} wrong"))
 }
 
 /// A device whose memory cannot be where its base address says is refused, and why.

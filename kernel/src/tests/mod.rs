@@ -65,6 +65,7 @@ impl Test {
 const TESTS: &[Test] = &[
     Test::new("boot-cpu-state", cpu_state::run),
     Test::new("firmware-lines", firmware::lines),
+    Test::new("firmware-clocks", firmware::clocks),
     Test::new("firmware-bars", firmware::base_addresses),
     Test::new("migrate", migrate::run),
     Test::new("page-pressure", pressure::run),
@@ -130,6 +131,7 @@ fn watch(index: usize) {
     LATE.store(late.max(1), Ordering::Relaxed);
 }
 
+pub use bad_ends::before_paging;
 pub use early::before_processes as early;
 
 /// Makes the process that runs the tests. `sights` is what `early` saw.
@@ -209,5 +211,8 @@ fn run(options: Options, devices: Devices, sights: early::Sights) {
     LATE.store(0, Ordering::Relaxed);
     functions::tell();
     crate::println!("{} audits", audit::count());
+    if clock::backwards() != 0 {
+        crate::println!("a TSC was ahead of another's {} times", clock::backwards());
+    }
     leave(passed, failed)
 }
