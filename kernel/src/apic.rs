@@ -192,6 +192,11 @@ pub fn ipi_startup(apicid: u8, page: u8) {
     send(&command(to, apicid, DeliveryMode::StartUp, page));
 }
 
+/// NMI to one CPU.
+pub fn nmi(apicid: u8) {
+    send(&command(DestinationShorthand::NoShorthand, apicid, DeliveryMode::NMI, 0));
+}
+
 /// NMI to every other CPU; used once, by the panic.
 pub fn nmi_others() {
     // A LAPIC that does not send is no reason to say nothing.

@@ -10,7 +10,7 @@
 //! | [`boot`], [`multiboot`], [`cmdline`] | from the loader to [`boot_main`] |
 //! | [`layout`], [`paging`], [`frames`], [`pages`], [`heap`] | memory |
 //! | [`cpu`], [`mach`], [`smp`], [`segment`], [`apic`], [`pic`], [`clock`], [`platform`] | CPUs |
-//! | [`trap`], [`ureg`], [`spl`], [`lock`], [`probe`], [`mod@panic`] | interrupts and faults |
+//! | [`trap`], [`ureg`], [`spl`], [`lock`], [`probe`], [`watch`], [`mod@panic`] | interrupts and faults |
 //! | [`proc`], [`sched`] | processes |
 //! | [`user`] | processes in ring 3: address spaces, faults, system calls, programs |
 //! | [`arch_impl`], [`mmu`], [`ran`], [`variant`] | mmu386 on this machine |
@@ -80,6 +80,7 @@ pub mod tests;
 pub mod trap;
 pub mod ureg;
 pub mod user;
+pub mod watch;
 
 /// The variant of mmu386 that was chosen at build time.
 pub mod variant {

@@ -15,7 +15,7 @@ use crate::panic::{self, Regs};
 use crate::segment::DFSEL;
 use crate::ureg::{IF, Interrupted};
 pub use crate::ureg::{Ureg, UserUreg};
-use crate::{apic, chaos, devices, mmu, pic, probe, sched, segment, still, tests, user};
+use crate::{apic, chaos, devices, mmu, pic, probe, sched, segment, still, tests, user, watch};
 
 const NMI: u32 = 2;
 const DOUBLE_FAULT: usize = 8;
@@ -45,6 +45,7 @@ pub const VECTOR_SPURIOUS: u8 = 0xFF;
 global_asm!(
     r#"
     .text
+    .global vectors
     .balign 16
 vectors:
     .set vector, 0
@@ -68,6 +69,8 @@ vectors:
 global_asm!(
     r#"
     .text
+    .global alltraps
+    .global trapret
 alltraps:
     pushal
     pushl %ds
@@ -244,6 +247,7 @@ fn interrupt(vector: u8, ureg: &Ureg) {
             devices::interrupt();
             m().ticks.fetch_add(1, Ordering::Relaxed);
             apic::eoi();
+            watch::tick();
             tests::watchdog();
             user::killbig();
             chaos::tick();

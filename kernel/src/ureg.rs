@@ -102,8 +102,9 @@ impl UserUreg {
     ///
     /// QEMU's translator lets ring 3 enter virtual 8086 mode by IRET, and takes the I/O privilege level from
     /// the same place. Whoever is found there is ended at once: nothing else ever looks at such a frame. With
-    /// that privilege level CLI works; a process that turns interrupts off and spins is never found, and the
-    /// CPU is lost. Nothing in a kernel can prevent that: the translator asks nobody on the way in.
+    /// that privilege level CLI works: a process that turns interrupts off and spins is found by the NMI of
+    /// another CPU (`watch`). Where there is one CPU it is never found, as the translator asks nobody on the
+    /// way in.
     pub fn unlawful(&self) -> Option<&'static str> {
         let eflags = self.ureg.eflags;
         if eflags & VM != 0 {

@@ -91,6 +91,7 @@ attacks! {
     Fork8086Ring3: "As before, with a code segment that looks like ring 3.",
     Spin8086: "Enters virtual 8086 mode by IRET, and spins.",
     Cli8086: "Enters virtual 8086 mode with I/O privilege, turns interrupts off, and calls the system.",
+    Deaf8086: "Enters virtual 8086 mode with I/O privilege, turns interrupts off, and spins.",
     Privilege8086: "Enters virtual 8086 mode with I/O privilege, and uses a port.",
     ForkNested: "Forks with the flag of a nested task set, which the child must not have.",
     ForkBomb: "Forks, and so do its children, until there is no room.",

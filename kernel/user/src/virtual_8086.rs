@@ -13,6 +13,8 @@ pub enum Code8086 {
     Spin,
     /// Turns interrupts off, and calls the system.
     Cli,
+    /// Turns interrupts off, and spins.
+    Deaf,
     /// Writes to a port.
     Port,
 }
@@ -21,7 +23,7 @@ pub enum Code8086 {
 global_asm!(
     r#"
     .text
-    .global fault_8086, call_8086, spin_8086, cli_8086, port_8086
+    .global fault_8086, call_8086, spin_8086, cli_8086, deaf_8086, port_8086
 fault_8086:
     .byte 0xA0, 0x00, 0x00, 0xEB, 0xFE
 call_8086:
@@ -30,6 +32,8 @@ spin_8086:
     .byte 0xEB, 0xFE
 cli_8086:
     .byte 0xFA, 0xCD, 0x40, 0xEB, 0xFE
+deaf_8086:
+    .byte 0xFA, 0xEB, 0xFE
 port_8086:
     .byte 0xE6, 0xF4, 0xEB, 0xFE
 "#
@@ -40,6 +44,7 @@ unsafe extern "C" {
     static call_8086: u8;
     static spin_8086: u8;
     static cli_8086: u8;
+    static deaf_8086: u8;
     static port_8086: u8;
 }
 
@@ -58,6 +63,7 @@ pub fn enter_8086(code: Code8086, ring: u32, flags: u32) {
         Code8086::Call => &raw const call_8086,
         Code8086::Spin => &raw const spin_8086,
         Code8086::Cli => &raw const cli_8086,
+        Code8086::Deaf => &raw const deaf_8086,
         Code8086::Port => &raw const port_8086,
     };
     let cs = (code as u32 >> 4) - 4 & !3 | ring;

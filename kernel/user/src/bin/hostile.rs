@@ -152,6 +152,7 @@ fn main(words: &[u32]) -> u32 {
         Attack::Fork8086Ring3 => user::enter_8086(Code8086::Call, 3, 0),
         Attack::Spin8086 => user::enter_8086(Code8086::Spin, 3, 0),
         Attack::Cli8086 => user::enter_8086(Code8086::Cli, 0, user::IOPL),
+        Attack::Deaf8086 => user::enter_8086(Code8086::Deaf, 3, user::IOPL),
         Attack::Privilege8086 => user::enter_8086(Code8086::Port, 3, user::IOPL),
         Attack::ForkNested => return fork_nested(),
         Attack::ForkBomb => return fork_bomb(),
