@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use mmu386_wire::Options;
+use mmu386_wire::options::Wrong;
+
 use crate::guest::{Accel, Boot, MAX_CPUS};
 use crate::models::Mode;
 use crate::toolchain::Choice;
@@ -291,9 +294,9 @@ pub struct Iso {
     /// Variant of mmu386.
     #[arg(long, default_value = variants::FIXED, value_name = "NAME")]
     pub variant: String,
-    /// The kernel's command line.
+    /// The kernel's options.
     #[arg(long, default_value = "tests=all", value_name = "WORDS", value_parser = words)]
-    pub append: String,
+    pub append: Options,
     /// Where to write the image; in target/iso, by the name of the variant, without it.
     #[arg(long, value_name = "FILE")]
     pub output: Option<std::path::PathBuf>,
@@ -316,21 +319,15 @@ pub struct Setup {
     pub install: Install,
 }
 
-/// A word of the kernel's command line: the kernel splits it at spaces.
+/// The name of tests, as the kernel would read it.
 fn word(text: &str) -> Result<String, String> {
-    let plain =
-        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_,".contains(c));
-    if plain {
-        Ok(text.to_owned())
-    } else {
-        Err("letters, digits, `-`, `_` and `,` only".to_owned())
-    }
+    let read: Result<Options, _> = format!("tests={text}").parse();
+    read.map(|options| options.tests).map_err(|wrong| wrong.to_string())
 }
 
-/// The kernel's command line, which a file of GRUB's is to carry as it is.
-fn words(text: &str) -> Result<String, String> {
-    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || " -_,=".contains(c));
-    if plain { Ok(text.to_owned()) } else { Err("words such as tests=all seed=7 only".to_owned()) }
+/// The kernel's options, as it would read them.
+fn words(text: &str) -> Result<Options, String> {
+    text.parse().map_err(|wrong: Wrong| wrong.to_string())
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ impl Progress {
     pub fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => eprintln!("[{:6.1} s] {line}", self.begun.elapsed().as_secs_f64()),
+            None => say::err!("[{:6.1} s] {line}", self.begun.elapsed().as_secs_f64()),
         }
     }
 

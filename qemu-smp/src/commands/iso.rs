@@ -30,8 +30,8 @@ pub(super) fn run(paths: &Paths, choice: Choice, args: &Iso) -> Result<bool> {
     progress.doing("making the CD image");
     let usual = paths.iso().join(format!("{variant}.iso"));
     let image = args.output.clone().unwrap_or(usual);
-    let image = iso::make(paths, &elf, &args.append, &image)?;
+    let image = iso::make(paths, &elf, &args.append.command_line(), &image)?;
     drop(progress);
-    println!("{}", image.display());
+    say::out!("{}", image.display());
     Ok(true)
 }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::cli::SoakArgs;
+use crate::files::{self, Room};
 use crate::guest::{Symbols, attended};
 use crate::kernel;
+use crate::lock::Turn;
 use crate::paths::Paths;
 use crate::process::interrupted;
 use crate::progress::Progress;
@@ -28,13 +30,17 @@ pub(super) fn run(paths: &Paths, toolchain: Choice, args: &SoakArgs) -> Result<b
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
 
+    // Two soaks of one name would write the same report.
+    let shown = output.strip_prefix(paths.root()).unwrap_or(&output).display().to_string();
+    let _turn = Turn::wait(paths, &shown)?;
+
     let seconds = match plan.length {
         Length::Time(ms) => ms as usize / 1000,
         Length::Rounds(_) => 0,
     };
     let progress = Progress::new(seconds);
     let work = Work { paths, toolchain, args, progress: &progress, plan: &plan };
-    let room = tempfile::Builder::new().prefix("smp-").tempdir().context("cannot make a folder")?;
+    let room = Room::new()?;
     let window = room.path().join("window");
 
     // A soak of the code as found is its own control.
@@ -70,18 +76,18 @@ pub(super) fn run(paths: &Paths, toolchain: Choice, args: &SoakArgs) -> Result<b
     let symbols = Symbols::read(&elf);
     let soak = Soak::new(&plan, &report, &watch, &shown);
     let json = format!("{:#}\n", soak.json(&symbols));
-    let written = fs::write(&output, &json);
+    let written = files::write(&output, &json);
     if args.json {
-        print!("{json}");
+        say::text!("{json}");
     } else {
-        print!("{}", soak.text(&symbols));
+        say::text!("{}", soak.text(&symbols));
     }
     let passed = soak.verdict == Verdict::Pass;
     written.with_context(|| {
         format!("cannot write {}: the report above is all there is", output.display())
     })?;
     if !args.json {
-        println!("  all of it: {}", output.display());
+        say::out!("  all of it: {}", output.display());
     }
     Ok(passed)
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::files;
 use crate::paths::Paths;
 use crate::process::{capture, interrupted, tail};
 
@@ -27,16 +28,16 @@ impl<'a> Stages<'a> {
     /// Runs a stage; after an interruption it fails without being run.
     pub(super) fn run(&mut self, name: &str, work: impl FnOnce() -> Result<String>) {
         let begun = Instant::now();
-        println!("==> {name}");
+        say::out!("==> {name}");
         let result = if interrupted() { Err(anyhow::anyhow!("interrupted")) } else { work() };
         let time = begun.elapsed();
         match &result {
-            Ok(what) => println!(
+            Ok(what) => say::out!(
                 "    ok, {:.1} s{}{what}",
                 time.as_secs_f64(),
                 if what.is_empty() { "" } else { ": " }
             ),
-            Err(error) => println!("{error:#}\n    FAILED {name}, {:.1} s", time.as_secs_f64()),
+            Err(error) => say::out!("{error:#}\n    FAILED {name}, {:.1} s", time.as_secs_f64()),
         }
         self.done.push((name.to_owned(), result.is_ok(), time));
     }
@@ -54,7 +55,7 @@ impl<'a> Stages<'a> {
             let mut log = String::new();
             let said = capture(make()?, limit, |line| {
                 if show {
-                    println!("    {line}");
+                    say::out!("    {line}");
                 }
                 log.push_str(line);
                 log.push('\n');
@@ -64,7 +65,7 @@ impl<'a> Stages<'a> {
                 .join(format!("test-{}.log", name.replace(|c: char| !c.is_alphanumeric(), "-")));
             fs::create_dir_all(paths.logs())
                 .with_context(|| format!("cannot make {}", paths.logs().display()))?;
-            fs::write(&file, &log).with_context(|| format!("cannot write {}", file.display()))?;
+            files::write(&file, &log)?;
             if said.success() {
                 return Ok(String::new());
             }

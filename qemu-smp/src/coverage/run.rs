@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::{Counts, Coverage, FILE, Source, counts, judge, parse};
+use crate::files;
 use crate::paths::Paths;
 use crate::process::{capture, clean_cargo, command, tail};
 
@@ -42,8 +43,7 @@ pub fn measure(paths: &Paths, mut look: impl FnMut(&str)) -> Result<Coverage> {
     let text = fs::read_to_string(&lcov)
         .with_context(|| format!("cargo llvm-cov left no {}", lcov.display()))?;
     let coverage = judge(&sources(paths)?, &below(paths, counts(&text)?)?, &explanations);
-    fs::write(&report, format!("{:#}\n", coverage.json()))
-        .with_context(|| format!("cannot write {}", report.display()))?;
+    files::write(&report, format!("{:#}\n", coverage.json()))?;
     Ok(coverage)
 }
 
@@ -63,7 +63,7 @@ fn run(paths: &Paths, lcov: &Path, look: &mut impl FnMut(&str)) -> Result<()> {
     let file = paths.logs().join("coverage.log");
     fs::create_dir_all(paths.logs())
         .with_context(|| format!("cannot make {}", paths.logs().display()))?;
-    fs::write(&file, &log).with_context(|| format!("cannot write {}", file.display()))?;
+    files::write(&file, &log)?;
     if said.success() {
         return Ok(());
     }

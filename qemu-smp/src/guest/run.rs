@@ -7,12 +7,14 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use mmu386_wire::Options;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::qemu::{self, Accel, Qemu};
 use super::qmp::Qmp;
 use super::steady::steady;
-use super::{Outcome, Problem, Report, Symbols, Transcript, autopsy};
+use super::{Outcome, Problem, Report, Runs, Symbols, Transcript, autopsy};
+use crate::files::{self, Room};
 use crate::paths::Paths;
 use crate::process::{Ended, Lines, QUEUE, Running, interrupted, read_lines};
 
@@ -21,9 +23,6 @@ const LONGEST: u64 = 64 << 10;
 
 /// How long a guest whose instructions are counted is silent before QEMU is asked.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// The kernel's seed where none is given.
-const KERNEL_SEED: u32 = 1;
 
 /// What is to be booted, and how.
 #[derive(Debug, Clone)]
@@ -86,20 +85,29 @@ impl Boot {
         }
     }
 
+    /// What the guest has to say that it runs.
+    pub fn runs(&self) -> Runs {
+        let usual = Options::default();
+        let options = Options {
+            tests: self.tests.clone(),
+            rounds: self.rounds.unwrap_or(usual.rounds),
+            seed: self.seed.unwrap_or(usual.seed),
+            bench: self.bench,
+            ms: self.ms.unwrap_or(usual.ms),
+            chaos: self.chaos,
+            ..usual
+        };
+        Runs { variant: self.variant.clone(), cpus: self.smp, options }
+    }
+
     /// The kernel's command line.
     pub fn append(&self) -> String {
-        let mut words = vec![format!("tests={}", self.tests)];
-        words.extend(self.rounds.map(|rounds| format!("rounds={rounds}")));
-        words.extend(self.seed.map(|seed| format!("seed={seed}")));
-        words.extend(self.bench.then(|| "bench=1".to_owned()));
-        words.extend(self.ms.map(|ms| format!("ms={ms}")));
-        words.extend(self.chaos.then(|| "chaos=1".to_owned()));
-        words.join(" ")
+        self.runs().options.command_line()
     }
 
     /// The command that runs the same again; with `icount` to the last event.
     pub fn again(&self) -> String {
-        let seed = self.seed.unwrap_or(KERNEL_SEED);
+        let seed = self.runs().options.seed;
         let mut words = vec![format!(
             "cargo smp boot --smp {} --variant {} --tests {} --seed {seed}",
             self.smp, self.variant, self.tests
@@ -152,10 +160,7 @@ pub fn attended(
     attendant: &mut impl Attendant,
 ) -> Result<Report> {
     // In the system's folder for temporary files: the path of a socket must be short.
-    let room = tempfile::Builder::new()
-        .prefix("smp-")
-        .tempdir()
-        .context("cannot make a folder for the socket")?;
+    let room = Room::new()?;
     let socket = room.path().join("qmp");
     if let Some(window) = &boot.window {
         // What another guest wrote would be taken for this one's.
@@ -216,7 +221,7 @@ pub fn attended(
         Some(most) if silent => format!("silent for {} s", most.as_secs()),
         _ => format!("not done after {} s", boot.deadline.as_secs()),
     };
-    let mut outcome = Outcome::judge(&said, ended, &limit, &boot.variant, boot.smp);
+    let mut outcome = Outcome::judge(&said, ended, &limit, &boot.runs());
     if enough {
         outcome.problems.iter_mut().filter(|it| **it == Problem::Reset).for_each(|it| {
             *it = Problem::Stopped;
@@ -331,6 +336,5 @@ fn keep_log(paths: &Paths, report: &Report, symbols: &Symbols) -> Result<()> {
     let logs = paths.logs();
     fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     let file = logs.join(format!("boot-{}-{}.log", report.boot.variant, report.boot.smp));
-    fs::write(&file, report.full_text(symbols))
-        .with_context(|| format!("cannot write {}", file.display()))
+    files::write(&file, report.full_text(symbols))
 }

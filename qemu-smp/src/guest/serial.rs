@@ -7,6 +7,7 @@ use mmu386_wire::soak::Counters;
 use mmu386_wire::{Line, PREFIX, REGISTERS};
 use serde::Serialize;
 
+use super::Runs;
 use super::crash::{Cpu, Process, Source};
 
 /// A test that reported.
@@ -79,8 +80,8 @@ pub struct Soaked {
 /// Everything that came over the wire, sorted.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Transcript {
-    /// Variant that the kernel says it is, and CPUs of its MADT.
-    pub boot: Option<(String, u32)>,
+    /// What the kernel says it runs.
+    pub boot: Option<Runs>,
     /// CPUs that entered the scheduler, in order of arrival.
     pub online: Vec<u32>,
     /// All CPUs online: how many, and microseconds after power-on.
@@ -144,7 +145,9 @@ impl Transcript {
 
     fn event(&mut self, event: Line<'static>) {
         match event {
-            Line::Boot { variant, cpus } => self.boot = Some((variant.into_owned(), cpus)),
+            Line::Boot { variant, cpus, options } => {
+                self.boot = Some(Runs { variant: variant.into_owned(), cpus, options });
+            }
             Line::CpuOnline { cpu } => self.online.push(cpu),
             Line::CpusOnline { cpus, us } => self.all_online = Some((cpus, us)),
             Line::Plan { tests } => self.planned = Some(self.planned.unwrap_or(0) + tests),
@@ -230,7 +233,7 @@ impl Transcript {
 
 #[cfg(test)]
 mod tests {
-    use mmu386_wire::NAMES;
+    use mmu386_wire::{NAMES, Options};
     use serde_json::json;
 
     use super::*;
@@ -239,10 +242,13 @@ mod tests {
     fn events_and_console_text_are_told_apart() {
         let mut said = Transcript::default();
         said.feed("hello");
-        said.feed(r#"@smp {"event":"boot","variant":"seed","cpus":2}"#);
+        let boot = Line::Boot { variant: "seed".into(), cpus: 2, options: Options::default() };
+        said.feed(&format!("{PREFIX}{}", json!(boot)));
         said.feed(r#"@smp {"event":"cpu_online","cpu":1}"#);
         assert_eq!(said.console, ["hello"]);
-        assert_eq!(said.boot, Some(("seed".to_owned(), 2)));
+        let runs = said.boot.as_ref().unwrap();
+        assert_eq!((runs.variant.as_str(), runs.cpus), ("seed", 2));
+        assert_eq!(runs.options, Options::default());
         assert_eq!(said.lost_cpus(2), [0]);
         assert!(said.garbled.is_empty());
     }

@@ -72,7 +72,7 @@ fn explain(missing: &[&State]) -> String {
 
 fn provide(paths: &Paths, state: &State, options: Options) -> Result<()> {
     let why = state.found.as_ref().err().map_or("", String::as_str);
-    eprintln!("set-up: {} is missing: {why}", state.name);
+    say::err!("set-up: {} is missing: {why}", state.name);
     let mut last = None;
     for steps in &state.remedies {
         match follow(paths, steps) {
@@ -80,7 +80,7 @@ fn provide(paths: &Paths, state: &State, options: Options) -> Result<()> {
                 let now = look_at(paths, state.need, options);
                 match now.found {
                     Ok(found) => {
-                        eprintln!("set-up: {}: {found}", state.name);
+                        say::err!("set-up: {}: {found}", state.name);
                         return Ok(());
                     }
                     Err(why) => last = Some(anyhow::anyhow!("still missing: {why}")),
@@ -92,7 +92,7 @@ fn provide(paths: &Paths, state: &State, options: Options) -> Result<()> {
             bail!("interrupted while setting up {}", state.name);
         }
         if let Some(error) = &last {
-            eprintln!("set-up: that did not work: {error:#}");
+            say::err!("set-up: that did not work: {error:#}");
         }
     }
     match last {
@@ -126,7 +126,7 @@ fn follow(paths: &Paths, steps: &[Step]) -> Result<()> {
 }
 
 fn run(paths: &Paths, step: &Step) -> Result<()> {
-    eprintln!("set-up: will run: {}", step.line());
+    say::err!("set-up: will run: {}", step.line());
     let mut words = step.words.clone();
     if words[0] == "sudo" {
         // The password is asked here, in the foreground; the child itself never asks.

@@ -45,7 +45,7 @@ pub fn judge(
     for problem in &report.outcome.problems {
         match problem {
             Problem::Interrupted => doubts.push(problem.words()),
-            Problem::NotWritten(_) => doubts.push(problem.words()),
+            Problem::NotWritten(_) | Problem::SomethingElse { .. } => doubts.push(problem.words()),
             _ => wrong.push(problem.words()),
         }
     }

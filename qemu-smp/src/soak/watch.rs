@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::stalls::Stalls;
 use super::window::Window;
+use crate::files;
 use crate::guest::{Attendant, Qmp, Soaked, Transcript};
 use crate::progress::Progress;
 
@@ -169,7 +170,7 @@ impl Attendant for Watch<'_> {
             if let Some(file) = &self.draft {
                 let draft = json!({ "schema": 1, "verdict": "cut", "watch": self.json() });
                 // The report at the end says what cannot be written.
-                let _ = std::fs::write(file, format!("{draft:#}\n"));
+                let _ = files::write(file, format!("{draft:#}\n"));
             }
         }
         if let (Some(stalls), Some(qmp), Some(_)) = (&mut self.stalls, control, &said.soaked) {

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::{Finding, Reach, Teeth};
+use crate::files;
 use crate::paths::Paths;
 
 /// The files in which it is kept.
@@ -78,8 +79,7 @@ impl Memory {
 
     fn write(&self, file: &Path, mut value: Value) -> Result<()> {
         value["program"] = self.program.into();
-        fs::write(file, format!("{value:#}\n"))
-            .with_context(|| format!("cannot write {}", file.display()))
+        files::write(file, format!("{value:#}\n"))
     }
 }
 

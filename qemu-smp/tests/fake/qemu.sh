@@ -6,6 +6,7 @@ while [ $# -gt 0 ]; do
     -smp) cpus=$2 ;;
     -kernel) variant=${2##*/}; variant=${variant%.elf} ;;
     -append) append=$2 ;;
+    -cdrom) image=$2 ;;
   esac
   shift
 done
@@ -13,9 +14,21 @@ if [ -n "${FAKE_PIDS:-}" ]; then
   sleep 1000 &
   echo "$$ $!" >"$FAKE_PIDS.new" && mv "$FAKE_PIDS.new" "$FAKE_PIDS"
 fi
+[ -n "${FAKE_SLOW:-}" ] && sleep "$FAKE_SLOW"
+[ -n "${image:-}" ] && { variant=fixed; read -r append <"$image"; }
 say() { echo "@smp $1"; }
 echo "console text"
-say "{\"event\":\"boot\",\"variant\":\"$variant\",\"cpus\":$cpus}"
+# What its command line asks for, as the kernel repeats it; `otherwise` runs something else.
+tests=all rounds=0 seed=1 samples=0 bench=false ms=0 chaos=false
+for word in $append; do
+  case $word in
+    tests=*) tests=${word#*=} ;; rounds=*) rounds=${word#*=} ;; seed=*) seed=${word#*=} ;;
+    samples=*) samples=${word#*=} ;; ms=*) ms=${word#*=} ;; bench=1) bench=true ;; chaos=1) chaos=true ;;
+  esac
+done
+[ "$FAKE_QEMU" = otherwise ] && tests=cycles
+options="{\"tests\":\"$tests\",\"rounds\":$rounds,\"seed\":$seed,\"samples\":$samples,\"bench\":$bench,\"ms\":$ms,\"chaos\":$chaos}"
+[ "$FAKE_QEMU" = unsaid ] || say "{\"event\":\"boot\",\"variant\":\"$variant\",\"cpus\":$cpus,\"options\":$options}"
 [ "$FAKE_QEMU" = hang ] && while :; do sleep 1; done
 [ "$FAKE_QEMU" = stubborn ] && { trap '' TERM INT; while :; do sleep 1; done; }
 [ "$FAKE_QEMU" = flood ] && while :; do echo 'the same again'; done
@@ -41,7 +54,7 @@ case $append in *bench=1*)
   ns=1000; [ "$variant" = seed ] && ns=${FAKE_SEED_NS:-1000000}
   say "{\"event\":\"bench\",\"name\":\"vunmap\",\"samples\":9,\"median_ns\":$ns,\"min_ns\":1,\"max_ns\":9000000}" ;;
 esac
-case $variant:$append in seed:tests=all*)
+case $variant:$tests in seed:all)
   if [ "$FAKE_QEMU" != toothless ]; then
     say '{"event":"finding","hazard":"A1","cpu":2,"va":3758096384,"expected":1,"seen":2,"detail":"old memory"}'
     say '{"event":"test","name":"soak","pass":false,"detail":"stale"}'
