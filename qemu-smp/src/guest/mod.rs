@@ -21,4 +21,5 @@ pub use report::{Report, nanoseconds};
 pub use run::{Attendant, Boot, attended, boot};
 pub use runs::Runs;
 pub use serial::{Bench, Finding, Panic, Soaked, TestResult, Transcript};
+pub use steady::can_be as can_be_steady;
 pub use symbols::Symbols;

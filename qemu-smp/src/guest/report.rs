@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::crash::{Cpu, frame};
-use super::{Autopsy, Boot, Outcome, Panic, Symbols, Transcript};
+use super::{Autopsy, Boot, Outcome, Panic, Symbols, Transcript, can_be_steady};
 
 /// Console lines that a report ends with, and garbled lines that it shows.
 const LAST_WORDS: usize = 20;
@@ -18,6 +18,8 @@ pub struct Report {
     pub boot: Boot,
     /// QEMU's command line.
     pub command: String,
+    /// Where instructions were counted: that the run comes back, or why that cannot be promised.
+    pub comes_back: Option<Result<(), String>>,
     /// How long it took.
     pub time: Duration,
     /// The judgement.
@@ -39,6 +41,11 @@ impl Report {
             Some(Ok(autopsy)) => &autopsy.cpus,
             _ => &self.said.cpus,
         }
+    }
+
+    /// Whether the command that runs it again gives the same run: only with proof.
+    pub fn is_the_same_again(&self) -> bool {
+        self.comes_back == Some(Ok(()))
     }
 
     /// One line: what ran and how it ended.
@@ -87,8 +94,11 @@ impl Report {
                 nanoseconds(bench.max_ns)
             );
         }
-        if self.boot.icount.is_some() {
+        if let Some(comes_back) = &self.comes_back {
             let _ = writeln!(text, "  digest of all that the kernel said: {}", self.digest);
+            if let Err(why) = comes_back {
+                let _ = writeln!(text, "  another run may differ: {why}");
+            }
         }
         if !self.outcome.passed() {
             self.evidence(symbols, &mut text);
@@ -142,13 +152,14 @@ impl Report {
             }
         }
         let _ = writeln!(text, "  command: {}", self.command);
-        let _ = match self.boot.icount {
-            Some(_) => writeln!(text, "  the same again: {}", self.boot.again()),
-            None => writeln!(
+        let again = self.boot.again();
+        let _ = match &self.comes_back {
+            Some(Ok(())) => writeln!(text, "  the same again: {again}"),
+            None if can_be_steady() => writeln!(
                 text,
-                "  again, in an order that the host chooses (--icount 2 makes one that comes back): {}",
-                self.boot.again()
+                "  again, in an order that the host chooses (--icount 2 makes one that comes back): {again}"
             ),
+            _ => writeln!(text, "  again, in an order that the host chooses: {again}"),
         };
     }
 
@@ -167,6 +178,8 @@ impl Report {
             "icount": self.boot.icount,
             "digest": self.digest,
             "again": self.boot.again(),
+            "again_is_the_same_run": self.is_the_same_again(),
+            "another_run_may_differ": self.comes_back.as_ref().and_then(|proof| proof.as_ref().err()),
             "passed": self.outcome.passed(),
             "summary": self.outcome.summary(),
             "problems": self.outcome.problems,

@@ -12,7 +12,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::qemu::{self, Accel, Qemu};
 use super::qmp::Qmp;
-use super::steady::steady;
+use super::steady::Steady;
 use super::{Outcome, Problem, Report, Runs, Symbols, Transcript, autopsy};
 use crate::files::{self, Room};
 use crate::paths::Paths;
@@ -173,12 +173,11 @@ pub fn attended(
     }
     let mut command = Qemu::find()?.command(paths, boot, elf, &socket);
     let command_line = qemu::line(&command);
-    if boot.icount.is_some() {
-        steady(&mut command, room.path())?;
-    }
+    let mut steady = boot.icount.map(|_| Steady::with(&mut command));
 
     let begun = Instant::now();
     let mut running = Running::start(command)?;
+    steady.iter_mut().for_each(Steady::started);
     let (out, err) = running.take_output();
     let (sender, lines) = mpsc::sync_channel(QUEUE);
     let readers = Lines::from([
@@ -233,6 +232,7 @@ pub fn attended(
     let mut report = Report {
         boot: boot.clone(),
         command: command_line,
+        comes_back: steady.map(Steady::proof),
         time: begun.elapsed(),
         outcome,
         digest: format!("{:032x}", digest.finish128().as_u128()),

@@ -129,6 +129,7 @@ mod tests {
         Report {
             boot: plan.boot(Path::new("window").to_owned()),
             command: String::new(),
+            comes_back: None,
             time: Duration::from_secs(1),
             outcome: Outcome { problems },
             digest: String::new(),
