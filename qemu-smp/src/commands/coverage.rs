@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 
 use crate::cli;
-use crate::coverage::{Coverage, measure};
+use crate::coverage::{Coverage, forget, measure};
 use crate::lock::Turn;
 use crate::paths::Paths;
 use crate::progress::Progress;
@@ -42,6 +42,7 @@ pub(super) fn stage(paths: &Paths, options: Options) -> Result<String> {
 
 fn measured(paths: &Paths, options: Options, look: impl FnMut(&str)) -> Result<Coverage> {
     let _turn = Turn::wait(paths, "target/coverage")?;
+    forget(paths)?;
     setup::ensure(paths, &Need::COVERAGE, options).context(REMEDY)?;
     measure(paths, look)
 }

@@ -52,6 +52,13 @@ impl<'a> Stages<'a> {
     ) {
         let paths = self.paths;
         self.run(name, || {
+            let file = paths
+                .logs()
+                .join(format!("test-{}.log", name.replace(|c: char| !c.is_alphanumeric(), "-")));
+            fs::create_dir_all(paths.logs())
+                .with_context(|| format!("cannot make {}", paths.logs().display()))?;
+            // An earlier run's word must not be taken for this one's.
+            files::write(&file, "this stage did not come to its end\n")?;
             let mut log = String::new();
             let said = capture(make()?, limit, |line| {
                 if show {
@@ -60,11 +67,6 @@ impl<'a> Stages<'a> {
                 log.push_str(line);
                 log.push('\n');
             })?;
-            let file = paths
-                .logs()
-                .join(format!("test-{}.log", name.replace(|c: char| !c.is_alphanumeric(), "-")));
-            fs::create_dir_all(paths.logs())
-                .with_context(|| format!("cannot make {}", paths.logs().display()))?;
             files::write(&file, &log)?;
             if said.success() {
                 return Ok(String::new());

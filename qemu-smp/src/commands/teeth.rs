@@ -31,6 +31,7 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
         return list(&workspace.mutants, &wanted, args.json);
     }
     let _turn = Turn::wait(paths, "target/teeth")?;
+    Memory::put_aside(paths)?;
     let progress = Progress::new(wanted.len());
     progress.doing("building all mutants");
     let built = build(paths, &mut workspace, |line| progress.remark(line))?;
@@ -80,7 +81,6 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
             }
         }
     }
-    memory.forget_findings()?;
     let open: Vec<Finding> =
         findings.iter().filter(|finding| wanted.contains(&finding.id)).cloned().collect();
     let judged = |findings: &[Finding]| {

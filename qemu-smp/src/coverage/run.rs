@@ -24,20 +24,12 @@ const SHOWN: usize = 60;
 /// Measures and judges. Leaves coverage.json and lcov.info in target/coverage, also where lines are
 /// missing or not explained.
 pub fn measure(paths: &Paths, mut look: impl FnMut(&str)) -> Result<Coverage> {
+    let folder = paths.coverage();
+    let (lcov, report) = (folder.join("lcov.info"), folder.join("coverage.json"));
     // Before anything runs: a row that cannot be read needs no measurement to be wrong.
     let file = paths.root().join(FILE);
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {FILE}"))?;
     let explanations = parse(&text)?;
-
-    let folder = paths.coverage();
-    let (lcov, report) = (folder.join("lcov.info"), folder.join("coverage.json"));
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    for old in [&lcov, &report] {
-        // An earlier run's word must not be taken for this one's.
-        if old.exists() {
-            fs::remove_file(old).with_context(|| format!("cannot remove {}", old.display()))?;
-        }
-    }
     run(paths, &lcov, &mut look)?;
 
     let text = fs::read_to_string(&lcov)
@@ -45,6 +37,16 @@ pub fn measure(paths: &Paths, mut look: impl FnMut(&str)) -> Result<Coverage> {
     let coverage = judge(&sources(paths)?, &below(paths, counts(&text)?)?, &explanations);
     files::write(&report, format!("{:#}\n", coverage.json()))?;
     Ok(coverage)
+}
+
+/// Takes an earlier run's files away: their word must not be taken for this one's.
+pub fn forget(paths: &Paths) -> Result<()> {
+    let folder = paths.coverage();
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for old in ["lcov.info", "coverage.json"] {
+        files::forget(&folder.join(old))?;
+    }
+    files::forget(&paths.logs().join("coverage.log"))
 }
 
 /// Runs the tests of the root package, by cargo's own runner, in a target folder of their own.

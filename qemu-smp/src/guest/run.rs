@@ -175,6 +175,14 @@ pub fn attended(
     let command_line = qemu::line(&command);
     let mut steady = boot.icount.map(|_| Steady::with(&mut command));
 
+    // An earlier boot's log must not be taken for this one's, however this one ends.
+    let runs = boot.runs();
+    let draft = format!(
+        "{runs}: did not come to its end: it still runs in process {}, or that was killed\n  command: \
+         {command_line}\n",
+        std::process::id()
+    );
+    let begun_log = keep_log(paths, boot, &draft);
     let begun = Instant::now();
     let mut running = Running::start(command)?;
     steady.iter_mut().for_each(Steady::started);
@@ -220,7 +228,7 @@ pub fn attended(
         Some(most) if silent => format!("silent for {} s", most.as_secs()),
         _ => format!("not done after {} s", boot.deadline.as_secs()),
     };
-    let mut outcome = Outcome::judge(&said, ended, &limit, &boot.runs());
+    let mut outcome = Outcome::judge(&said, ended, &limit, &runs);
     if enough {
         outcome.problems.iter_mut().filter(|it| **it == Problem::Reset).for_each(|it| {
             *it = Problem::Stopped;
@@ -241,7 +249,8 @@ pub fn attended(
         autopsy,
     };
     // A full disk takes the file, not what is known: the report goes to the terminal still.
-    if let Err(error) = keep_log(paths, &report, &symbols) {
+    let kept = begun_log.and_then(|()| keep_log(paths, boot, &report.full_text(&symbols)));
+    if let Err(error) = kept {
         report.outcome.problems.push(Problem::NotWritten(format!("{error:#}")));
     }
     Ok(report)
@@ -331,10 +340,10 @@ enum Heard {
     Complaint(String),
 }
 
-/// Leaves the whole report where a person can find it later.
-fn keep_log(paths: &Paths, report: &Report, symbols: &Symbols) -> Result<()> {
+/// Leaves the whole report where a person can find it later; before there is one, what is run.
+fn keep_log(paths: &Paths, boot: &Boot, text: &str) -> Result<()> {
     let logs = paths.logs();
     fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
-    let file = logs.join(format!("boot-{}-{}.log", report.boot.variant, report.boot.smp));
-    files::write(&file, report.full_text(symbols))
+    let file = logs.join(format!("boot-{}-{}.log", boot.variant, boot.smp));
+    files::write(&file, text)
 }
