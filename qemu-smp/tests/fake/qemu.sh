@@ -32,6 +32,7 @@ options="{\"tests\":\"$tests\",\"rounds\":$rounds,\"seed\":$seed,\"samples\":$sa
 [ "$FAKE_QEMU" = hang ] && while :; do sleep 1; done
 [ "$FAKE_QEMU" = stubborn ] && { trap '' TERM INT; while :; do sleep 1; done; }
 [ "$FAKE_QEMU" = flood ] && while :; do echo 'the same again'; done
+[ "$FAKE_QEMU" = complains ] && while :; do echo woe >&2; done
 [ "$FAKE_QEMU" = lies ] && while :; do echo '@smp {"event":"te'; done
 [ "$FAKE_QEMU" = killed ] && kill -9 $$
 [ "$FAKE_QEMU" = reset ] && exit 0
@@ -56,6 +57,8 @@ case $append in *bench=1*)
 esac
 case $variant:$tests in seed:all)
   if [ "$FAKE_QEMU" != toothless ]; then
+    [ -n "${FAKE_FINDING:-}" ] &&
+      say "{\"event\":\"finding\",\"hazard\":\"$FAKE_FINDING\",\"cpu\":0,\"va\":0,\"expected\":1,\"seen\":2,\"detail\":\"so\"}"
     say '{"event":"finding","hazard":"A1","cpu":2,"va":3758096384,"expected":1,"seen":2,"detail":"old memory"}'
     say '{"event":"test","name":"soak","pass":false,"detail":"stale"}'
     say '{"event":"done","passed":0,"failed":1}'
