@@ -4,6 +4,7 @@ mod soak;
 
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use mmu386_wire::Options;
@@ -118,7 +119,7 @@ pub struct Verify {
     pub json: bool,
     /// Longest time for one model; what does not end by itself is cut, and a cut is no pass.
     #[arg(long, value_name = "SECONDS", default_value_t = crate::models::DEFAULT_SECONDS,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = seconds())]
     pub max_seconds: u64,
 }
 
@@ -160,7 +161,7 @@ pub struct Models {
     pub json: bool,
     /// Longest time for one model.
     #[arg(long, value_name = "SECONDS", default_value_t = crate::models::DEFAULT_SECONDS,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = seconds())]
     pub max_seconds: u64,
 }
 
@@ -198,7 +199,7 @@ pub struct Teeth {
     pub json: bool,
     /// Longest time for one model on one mutant; what does not end by itself decides nothing.
     #[arg(long, value_name = "SECONDS", default_value_t = crate::models::DEFAULT_SECONDS,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = seconds())]
     pub max_seconds: u64,
     /// Mutants side by side; as many as there are cores without it.
     #[arg(long, value_name = "N")]
@@ -221,7 +222,7 @@ pub struct BootArgs {
     #[arg(long, value_enum, default_value_t)]
     pub accel: Accel,
     /// When the guest is declared hanging, in seconds; 120, with --gdb a day.
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds())]
     pub deadline: Option<u64>,
     /// Which of the kernel's tests: all, the beginning of a name, or one that has to fail: hang,
     /// panic, deaf, fault, overflow, triplefault, lostcpu.
@@ -317,6 +318,11 @@ pub struct Setup {
     /// Whether to install.
     #[command(flatten)]
     pub install: Install,
+}
+
+/// Seconds that somebody may wait: not none, and not more than a year.
+fn seconds() -> RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=31_536_000)
 }
 
 /// The name of tests, as the kernel would read it.

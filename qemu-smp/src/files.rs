@@ -55,7 +55,8 @@ pub struct Room {
 impl Room {
     /// Makes one, and removes those of the dead.
     pub fn new() -> Result<Self> {
-        let base = std::env::temp_dir();
+        let base = std::path::absolute(std::env::temp_dir())
+            .context("cannot tell the folder for temporary files")?;
         Self::in_folder(&base).with_context(|| {
             format!("cannot make a folder in {}: TMPDIR can name another place", base.display())
         })

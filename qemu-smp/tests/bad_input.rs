@@ -43,6 +43,28 @@ fn a_deadline_or_a_limit_of_nothing_is_refused() {
     finish(World::new().smp(&["boot", "--deadline", "0"])).refused(2, &["--deadline"]);
     finish(World::new().smp(&["models", "--max-seconds", "0"])).refused(2, &["--max-seconds"]);
     finish(World::new().smp(&["boot", "--tests", "a b"])).refused(2, &["--tests"]);
+    let most = u64::MAX.to_string();
+    for args in [
+        ["boot", "--deadline"],
+        ["soak", "--silence"],
+        ["models", "--max-seconds"],
+        ["verify", "--max-seconds"],
+        ["teeth", "--max-seconds"],
+    ] {
+        finish(World::new().smp(&[args[0], args[1], &most])).refused(2, &[args[1], "31536000"]);
+    }
+    // The longest that is taken is no trouble.
+    let world = World::new();
+    finish(world.smp(&["boot", "--no-build", "--deadline", "31536000"])).passed();
+}
+
+#[test]
+fn options_of_an_image_are_read_as_the_kernel_would() {
+    for (words, why) in
+        [("sede=7", "no option `sede`"), ("seed", "key=value"), ("seed=x", "seed=x")]
+    {
+        finish(World::new().smp(&["iso", "--append", words])).refused(2, &["--append", why]);
+    }
 }
 
 #[test]

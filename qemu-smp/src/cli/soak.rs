@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Install;
+use super::{Install, seconds};
 use crate::guest::{Accel, MAX_CPUS};
 use crate::soak::{AtLeast, Length, Plan};
 use crate::variants;
@@ -46,7 +46,7 @@ pub struct SoakArgs {
     pub icount: Option<u32>,
     /// How long the guest may say nothing before it is taken for dead; it tells its counters each second of
     /// its own time.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = seconds())]
     pub silence: u64,
     /// A counter that has to come to a number, or the soak is inconclusive.
     #[arg(long, value_name = "NAME=N")]

@@ -43,7 +43,7 @@ pub(super) fn run(paths: &Paths, toolchain: Choice, args: &BootArgs) -> Result<b
         boot.iso = Some(iso::make(paths, &elf, &boot.append(), &image)?);
     }
     if args.gdb {
-        let socket = room.path().join("gdb");
+        let socket = guest::socket(room.path().join("gdb"))?;
         progress.say(&format!("the guest waits for a debugger: {}", gdb(&elf, &socket)));
         boot.gdb = Some(socket);
     }

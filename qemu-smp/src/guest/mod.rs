@@ -2,6 +2,7 @@
 
 mod autopsy;
 mod crash;
+mod kept;
 mod outcome;
 mod qemu;
 mod qmp;
@@ -14,8 +15,9 @@ mod symbols;
 
 pub use autopsy::Autopsy;
 pub use crash::{Cpu, Process, Source};
+pub use kept::Kept;
 pub use outcome::{Outcome, Problem};
-pub use qemu::{Accel, MAX_CPUS, Qemu, words};
+pub use qemu::{Accel, MAX_CPUS, Qemu, socket, words};
 pub use qmp::Qmp;
 pub use report::{Report, nanoseconds};
 pub use run::{Attendant, Boot, attended, boot};

@@ -319,7 +319,7 @@ mod tests {
             |said| said.planned = Some(2),
             |said| said.done = None,
             |said| said.done = Some((2, 0)),
-            |said| said.garbled.push("@smp {".to_owned()),
+            |said| said.garbled.keep("@smp {".to_owned()),
             |said| said.online.clear(),
         ];
         for (index, spoil) in without.iter().enumerate() {

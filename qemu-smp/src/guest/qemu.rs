@@ -2,6 +2,8 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::os::fd::RawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -62,7 +64,9 @@ impl Qemu {
     /// Looks it up in PATH.
     pub fn find() -> Result<Self> {
         if let Some(program) = env::var_os(OVERRIDE) {
-            return Ok(Self { program: program.into() });
+            // QEMU runs in the folder that the user is in, wherever this was looked up.
+            let found = which::which(&program);
+            return Ok(Self { program: found.unwrap_or_else(|_| program.into()) });
         }
         match which::which(PROGRAM) {
             Ok(program) => Ok(Self { program }),
@@ -79,16 +83,26 @@ impl Qemu {
         said.stdout.lines().next().map(str::to_owned).context("QEMU said nothing about its version")
     }
 
-    /// The command that boots a kernel, with a control socket at `socket`.
-    pub fn command(&self, paths: &Paths, boot: &Boot, elf: &Path, socket: &Path) -> Command {
+    /// The command that boots a kernel, with a control socket that it inherits, if it is to have one.
+    pub fn command(
+        &self,
+        paths: &Paths,
+        boot: &Boot,
+        elf: &Path,
+        control: Option<RawFd>,
+    ) -> Command {
         let mut qemu = command(paths, &self.program);
+        if let Ok(here) = env::current_dir() {
+            // The user's own arguments name files of the user's folder.
+            qemu.current_dir(here);
+        }
         // HPET, framebuffer and ivshmem are the device memory that the kernel maps.
         qemu.args(["-machine", "pc,hpet=on", "-m", "512", "-vga", "std", "-nic", "none"]);
         match &boot.window {
             Some(file) => {
                 let mut shared =
                     OsString::from("memory-backend-file,id=shm,size=16M,share=on,mem-path=");
-                shared.push(file);
+                shared.push(value(file));
                 qemu.arg("-object").arg(shared)
             }
             None => qemu.args(["-object", "memory-backend-ram,id=shm,size=16M,share=on"]),
@@ -110,10 +124,15 @@ impl Qemu {
             qemu.args(["-icount", &format!("shift={shift},sleep=off"), "-rtc", "clock=vm"]);
         }
         if let Some(gdb) = &boot.gdb {
-            qemu.arg("-gdb").arg(server(gdb)).arg("-S");
+            let mut server = OsString::from("socket,id=gdb,server=on,wait=off,path=");
+            server.push(value(gdb));
+            qemu.arg("-chardev").arg(server).args(["-gdb", "chardev:gdb", "-S"]);
         }
         qemu.args(["-smp", &boot.smp.to_string()]);
-        qemu.arg("-qmp").arg(server(socket));
+        if let Some(fd) = control {
+            // No path: that of a folder for temporary files may be too long for a socket.
+            qemu.args(["-chardev", &format!("socket,id=qmp,fd={fd}"), "-qmp", "chardev:qmp"]);
+        }
         match &boot.iso {
             Some(iso) => qemu.arg("-cdrom").arg(iso).args(["-boot", "d"]),
             None => qemu.arg("-kernel").arg(elf).arg("-append").arg(boot.append()),
@@ -123,12 +142,26 @@ impl Qemu {
     }
 }
 
-/// QEMU's name for a socket that it is to make, and not to wait at.
-fn server(socket: &Path) -> OsString {
-    let mut name = OsString::from("unix:");
-    name.push(socket);
-    name.push(",server=on,wait=off");
-    name
+/// A path as the value of one of QEMU's options, which a single comma would end.
+fn value(path: &Path) -> OsString {
+    let bytes = path.as_os_str().as_bytes().iter();
+    let doubled = bytes.flat_map(|&byte| if byte == b',' { vec![byte; 2] } else { vec![byte] });
+    OsString::from_vec(doubled.collect())
+}
+
+/// Longest path of a socket, on any system.
+const SOCKET: usize = 103;
+
+/// Accepts the path of a socket that somebody else is to find, if the system takes it.
+pub fn socket(path: PathBuf) -> Result<PathBuf> {
+    if path.as_os_str().len() > SOCKET {
+        bail!(
+            "the path of a socket may have {SOCKET} bytes, and {} has more: set TMPDIR to a folder with a \
+             shorter path",
+            path.display()
+        );
+    }
+    Ok(path)
 }
 
 /// A command as one would type it.
@@ -144,7 +177,7 @@ pub fn words<'a>(words: impl Iterator<Item = &'a OsStr>) -> String {
         if !word.is_empty() && word.chars().all(plain) {
             word.into_owned()
         } else {
-            format!("'{word}'")
+            format!("'{}'", word.replace('\'', r"'\''"))
         }
     });
     quoted.collect::<Vec<_>>().join(" ")
@@ -158,6 +191,7 @@ mod tests {
     fn a_printed_command_can_be_pasted() {
         let mut command = Command::new("qemu");
         command.args(["-append", "tests=all rounds=3", "-smp", "4"]);
-        assert_eq!(line(&command), "qemu -append 'tests=all rounds=3' -smp 4");
+        command.arg("it's");
+        assert_eq!(line(&command), r"qemu -append 'tests=all rounds=3' -smp 4 'it'\''s'");
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::crash::{Cpu, frame};
+use super::kept::Kept;
 use super::{Autopsy, Boot, Outcome, Panic, Symbols, Transcript, can_be_steady};
 
 /// Console lines that a report ends with, and garbled lines that it shows.
@@ -29,7 +30,7 @@ pub struct Report {
     /// What the kernel said.
     pub said: Transcript,
     /// What QEMU wrote to its standard error.
-    pub complaints: Vec<String>,
+    pub complaints: Kept,
     /// After a hang or a reset: where every CPU was, or why QEMU would not tell.
     pub autopsy: Option<Result<Autopsy, String>>,
 }
@@ -113,7 +114,7 @@ impl Report {
             let _ = writeln!(text, "--- info registers -a\n{registers}");
         }
         let _ = writeln!(text, "--- console");
-        for line in &self.said.console {
+        for line in self.said.console.iter() {
             let _ = writeln!(text, "{line}");
         }
         text
@@ -140,13 +141,19 @@ impl Report {
         if more > 0 {
             let _ = writeln!(text, "  garbled: {more} more lines, all in the report as JSON");
         }
-        for line in &self.complaints {
+        let skip = self.complaints.len().saturating_sub(LAST_WORDS);
+        if skip + self.complaints.dropped() > 0 {
+            let before = skip + self.complaints.dropped();
+            let _ = writeln!(text, "  qemu: {before} lines, and then:");
+        }
+        for line in &self.complaints[skip..] {
             let _ = writeln!(text, "  qemu: {line}");
         }
         let console = &self.said.console;
         let skip = console.len().saturating_sub(LAST_WORDS);
         if !self.outcome.only_tests_failed() && !console.is_empty() {
-            let _ = writeln!(text, "  last words of the console ({skip} lines before them):");
+            let before = skip + console.dropped();
+            let _ = writeln!(text, "  last words of the console ({before} lines before them):");
             for line in &console[skip..] {
                 let _ = writeln!(text, "    | {line}");
             }
@@ -191,6 +198,11 @@ impl Report {
             "registers": self.autopsy.as_ref().and_then(|told| told.as_ref().ok()).map(|told| &told.registers),
             "qemu_silent": self.autopsy.as_ref().and_then(|told| told.as_ref().err()),
             "qemu": self.complaints,
+            "dropped": {
+                "console": self.said.console.dropped(),
+                "garbled": self.said.garbled.dropped(),
+                "qemu": self.complaints.dropped(),
+            },
             "command": self.command,
         })
     }

@@ -2,16 +2,19 @@
 
 use std::fs;
 use std::hash::Hasher;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use mmu386_wire::Options;
+use rustix::io::{FdFlags, fcntl_setfd};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use super::kept::Kept;
 use super::qemu::{self, Accel, Qemu};
-use super::qmp::Qmp;
+use super::qmp::{Control, Qmp};
 use super::steady::Steady;
 use super::{Outcome, Problem, Report, Runs, Symbols, Transcript, autopsy};
 use crate::files::{self, Room};
@@ -20,6 +23,9 @@ use crate::process::{Ended, Lines, QUEUE, Running, interrupted, read_lines};
 
 /// Longest line of the guest's that is taken whole, in bytes.
 const LONGEST: u64 = 64 << 10;
+
+/// Bytes of the memory that host and guest share.
+const WINDOW: usize = 16 << 20;
 
 /// How long a guest whose instructions are counted is silent before QEMU is asked.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -159,20 +165,24 @@ pub fn attended(
     elf: &Path,
     attendant: &mut impl Attendant,
 ) -> Result<Report> {
-    // In the system's folder for temporary files: the path of a socket must be short.
     let room = Room::new()?;
-    let socket = room.path().join("qmp");
     if let Some(window) = &boot.window {
-        // What another guest wrote would be taken for this one's.
-        match fs::remove_file(window) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot clear {}", window.display()));
-            }
-            _ => {}
-        }
+        // What another guest wrote would be taken for this one's. All of it is there from the start: QEMU
+        // would die of a page for which there is no room, and it would look like the guest's fault.
+        fs::write(window, vec![0; WINDOW]).with_context(|| {
+            let megabytes = WINDOW >> 20;
+            format!(
+                "no room for {megabytes} MB in {}: TMPDIR can name another place",
+                window.display()
+            )
+        })?;
     }
-    let mut command = Qemu::find()?.command(paths, boot, elf, &socket);
-    let command_line = qemu::line(&command);
+    let (mut control, theirs) = Control::new()?;
+    fcntl_setfd(&theirs, FdFlags::empty()).context("cannot let QEMU inherit a control socket")?;
+    let qemu = Qemu::find()?;
+    // To be typed: whoever does has no socket to pass on.
+    let command_line = qemu::line(&qemu.command(paths, boot, elf, None));
+    let mut command = qemu.command(paths, boot, elf, Some(theirs.as_raw_fd()));
     let mut steady = boot.icount.map(|_| Steady::with(&mut command));
 
     // An earlier boot's log must not be taken for this one's, however this one ends.
@@ -185,6 +195,7 @@ pub fn attended(
     let begun_log = keep_log(paths, boot, &draft);
     let begun = Instant::now();
     let mut running = Running::start(command)?;
+    drop(theirs);
     steady.iter_mut().for_each(Steady::started);
     let (out, err) = running.take_output();
     let (sender, lines) = mpsc::sync_channel(QUEUE);
@@ -194,7 +205,6 @@ pub fn attended(
     ]);
     let mut ears = Ears::new(lines);
     let symbols = Symbols::read(elf);
-    let mut control = Control::new(socket);
     let (mut silent, mut enough) = (false, false);
     let mut ended = running.wait(begun + boot.deadline, || {
         ears.drain(attendant);
@@ -260,7 +270,7 @@ pub fn attended(
 struct Ears {
     lines: mpsc::Receiver<Heard>,
     said: Transcript,
-    complaints: Vec<String>,
+    complaints: Kept,
     digest: SipHasher13,
     /// When the guest said something last.
     last: Instant,
@@ -271,7 +281,7 @@ impl Ears {
         Self {
             lines,
             said: Transcript::default(),
-            complaints: Vec::new(),
+            complaints: Kept::default(),
             digest: SipHasher13::new(),
             last: Instant::now(),
         }
@@ -287,49 +297,8 @@ impl Ears {
                     self.digest.write(b"\n");
                     self.said.feed(&line);
                 }
-                Heard::Complaint(line) => self.complaints.push(line),
+                Heard::Complaint(line) => self.complaints.keep(line),
             }
-        }
-    }
-}
-
-/// The control socket, which QEMU makes in its own time.
-enum Control {
-    Awaited(PathBuf),
-    Open(Qmp),
-    Refused(String),
-}
-
-impl Control {
-    fn new(socket: PathBuf) -> Self {
-        Self::Awaited(socket)
-    }
-
-    fn connect(&mut self) {
-        if let Self::Awaited(socket) = self
-            && socket.exists()
-        {
-            *self = match Qmp::connect(socket) {
-                Ok(qmp) => Self::Open(qmp),
-                Err(error) => Self::Refused(format!("{error:#}")),
-            };
-        }
-    }
-
-    fn is_shut_down(&mut self) -> bool {
-        self.connect();
-        match self {
-            Self::Open(qmp) => qmp.is_shut_down(),
-            Self::Awaited(_) | Self::Refused(_) => false,
-        }
-    }
-
-    fn connected(&mut self) -> Result<&mut Qmp> {
-        self.connect();
-        match self {
-            Self::Open(qmp) => Ok(qmp),
-            Self::Awaited(_) => bail!("QEMU made no control socket"),
-            Self::Refused(why) => bail!("{why}"),
         }
     }
 }

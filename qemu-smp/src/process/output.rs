@@ -16,6 +16,9 @@ const LEFTOVERS: Duration = Duration::from_secs(3);
 /// Lines that wait to be taken before whoever writes them has to wait.
 pub const QUEUE: usize = 1024;
 
+/// Most bytes of each pipe that are kept: the last ones.
+const MOST: usize = 64 << 20;
+
 /// What a command said, and how it ended.
 #[derive(Debug, Clone)]
 pub struct Captured {
@@ -88,6 +91,11 @@ pub fn capture(command: Command, limit: Duration, mut look: impl FnMut(&str)) ->
             look(&line);
             kept.push_str(&line);
             kept.push('\n');
+            if kept.len() > MOST {
+                // Somebody prints for ever; the last words say why.
+                let half = kept.floor_char_boundary(MOST / 2);
+                kept.drain(..half);
+            }
         }
     };
     let ended = running.wait(begun + limit, || {

@@ -40,12 +40,17 @@ pub fn judge(
     watch: &Watch<'_>,
     controls: &[Control],
 ) -> (Verdict, Vec<String>) {
+    if report.outcome.something_else() {
+        // Whatever it showed, it showed of something that nobody asked for.
+        let problems = report.outcome.problems.iter().map(Problem::words);
+        return (Verdict::Inconclusive, problems.collect());
+    }
     let mut wrong = Vec::new();
     let mut doubts = Vec::new();
     for problem in &report.outcome.problems {
         match problem {
             Problem::Interrupted => doubts.push(problem.words()),
-            Problem::NotWritten(_) | Problem::SomethingElse { .. } => doubts.push(problem.words()),
+            Problem::NotWritten(_) => doubts.push(problem.words()),
             _ => wrong.push(problem.words()),
         }
     }
@@ -99,7 +104,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::guest::{Accel, Outcome, Soaked, Transcript};
+    use crate::guest::{Accel, Kept, Outcome, Soaked, Transcript};
     use crate::progress::Progress;
     use crate::soak::{AtLeast, Length};
 
@@ -134,7 +139,7 @@ mod tests {
             outcome: Outcome { problems },
             digest: String::new(),
             said: Transcript { soaked, ..Transcript::default() },
-            complaints: Vec::new(),
+            complaints: Kept::default(),
             autopsy: None,
         }
     }
