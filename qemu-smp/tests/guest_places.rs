@@ -5,6 +5,8 @@ mod real;
 
 use std::fs;
 
+use qemu_smp::guest::{Accel, probe};
+use qemu_smp::paths::Paths;
 use real::{report, smp, turn};
 
 #[test]
@@ -31,4 +33,11 @@ fn a_boot_and_a_soak_run_in_any_folder_for_temporary_files() {
         let (_, told) = run(&[&hang[..], &["--smp", "1", "--deadline", "4"]].concat());
         assert_eq!(told["cpus"].as_array().unwrap().len(), 1, "{told:#}");
     }
+}
+
+/// The small guest that asks a host for KVM is no excuse: the translator runs it to its end.
+#[test]
+fn the_guest_that_asks_for_kvm_runs_under_the_translator() {
+    let _turn = turn();
+    probe(&Paths::find().unwrap(), Accel::Tcg).unwrap();
 }

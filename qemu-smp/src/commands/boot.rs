@@ -22,6 +22,9 @@ pub(super) fn run(paths: &Paths, toolchain: Choice, args: &BootArgs) -> Result<b
     needs.extend(args.iso.then_some(Need::Grub));
     setup::ensure(paths, &needs, options)?;
 
+    if boot.accel == Accel::Kvm {
+        guest::probe(paths, boot.accel)?;
+    }
     let progress = Progress::new(2);
     let elf = if args.no_build {
         kernel::existing(paths, &boot.variant)?

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::cli::SoakArgs;
 use crate::files::{self, Room};
-use crate::guest::{Symbols, attended};
+use crate::guest::{Accel, Symbols, attended, probe};
 use crate::kernel;
 use crate::lock::Turn;
 use crate::paths::Paths;
@@ -69,6 +69,9 @@ fn soak(
     let options = Options { no_install: args.install.no_install, toolchain };
     let needs = if args.no_build { vec![Need::Qemu] } else { Need::GUEST.to_vec() };
     setup::ensure(paths, &needs, options)?;
+    if plan.accel == Accel::Kvm {
+        probe(paths, plan.accel)?;
+    }
     let seconds = match plan.length {
         Length::Time(ms) => ms as usize / 1000,
         Length::Rounds(_) => 0,

@@ -3,6 +3,7 @@
 mod autopsy;
 mod crash;
 mod kept;
+mod kvm;
 mod outcome;
 mod qemu;
 mod qmp;
@@ -16,6 +17,7 @@ mod symbols;
 pub use autopsy::Autopsy;
 pub use crash::{Cpu, Process, Source};
 pub use kept::Kept;
+pub use kvm::probe;
 pub use outcome::{Outcome, Problem};
 pub use qemu::{Accel, MAX_CPUS, Qemu, socket, words};
 pub use qmp::Qmp;

@@ -74,6 +74,11 @@ impl Qemu {
         }
     }
 
+    /// Its file.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Its first line about itself.
     pub fn version(&self, paths: &Paths) -> Result<String> {
         let mut ask = command(paths, &self.program);

@@ -1,6 +1,15 @@
 #!/bin/sh
 # An impostor of qemu-system-i386: speaks the wire as the kernel would, and ends as FAKE_QEMU says.
 if [ "$1" = --version ]; then echo "QEMU emulator version 0.0 (impostor)"; exit 0; fi
+# The small guest that asks whether there is KVM.
+case "$*" in *-kernel*/probe)
+  case "${FAKE_KVM:-none}:$*" in
+    old:*"-cpu host"*) kill -6 $$ ;;
+    none:*) echo "Could not access KVM kernel module" >&2; exit 1 ;;
+    stops:*) echo r; exit 0 ;;
+  esac
+  echo rp; exit 99 ;;
+esac
 while [ $# -gt 0 ]; do
   case $1 in
     -smp) cpus=$2 ;;
