@@ -21,7 +21,7 @@ fn full() -> Stdio {
     File::options().write(true).open("/dev/full").unwrap().into()
 }
 
-const RUN: [&str; 6] = ["run", "idle-flush", "--variant", "fixed", "--mode", "sc"];
+const RUN: [&str; 6] = ["run", "map-nothing", "--variant", "fixed", "--mode", "sc"];
 
 #[test]
 fn a_reader_that_leaves_is_no_panic() {

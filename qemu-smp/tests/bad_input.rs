@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{World, finish};
+use common::{World, eventually, finish, kill, wait};
+use nix::sys::signal::Signal::{SIGKILL, SIGTERM};
 
 #[test]
 fn an_unknown_command_is_named() {
@@ -68,6 +69,19 @@ fn options_of_an_image_are_read_as_the_kernel_would() {
 }
 
 #[test]
+fn a_clock_with_which_no_test_would_end_is_refused() {
+    for command in ["boot", "soak"] {
+        for (smp, shift, most) in
+            [("4", "7", "0 to 6"), ("4", "10", "0 to 6"), ("32", "6", "0 to 5")]
+        {
+            finish(World::new().smp(&[command, "--smp", smp, "--icount", shift]))
+                .refused(1, &[&format!("--icount {shift}"), most]);
+        }
+        finish(World::new().smp(&[command, "--icount=x"])).refused(2, &["--icount"]);
+    }
+}
+
+#[test]
 fn a_soak_that_makes_no_sense_is_refused() {
     let soak = |args: &[&str]| finish(World::new().smp(&[&["soak"][..], args].concat()));
     for minutes in ["0", "-1", "nan", "soon"] {
@@ -92,6 +106,37 @@ fn missing_qemu_without_installing_says_what_to_do() {
 fn missing_qemu_where_no_package_manager_is_known_says_so() {
     let world = World::new().without("qemu-system-i386");
     finish(world.smp(&["boot"])).refused(1, &["QEMU", "package manager"]);
+}
+
+/// A package manager that is cut in the middle leaves a system that nobody repairs.
+#[test]
+fn a_package_manager_is_waited_for_whatever_happens() {
+    let world = World::new().without("qemu-system-i386");
+    let apt = "#!/bin/sh\necho \"$$\" >\"$FAKE_HOME/pids.new\"\nmv \"$FAKE_HOME/pids.new\" \"$FAKE_HOME/pids\"\n\
+        sleep 3\n: >\"$FAKE_HOME/whole\"\n";
+    // As root there is no sudo before it.
+    for program in ["apt-get", "sudo"] {
+        std::fs::write(world.path("bin").join(program), apt).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(world.path("bin").join(program), mode).unwrap();
+    }
+    let child = world.smp(&["boot"]).spawn().unwrap();
+    let number = world.pids();
+    kill(child.id(), SIGTERM);
+    let output = wait(child);
+    assert!(world.path("whole").exists(), "it was cut: {output:?}");
+    assert_eq!(output.status.code(), Some(143), "{output:?}");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(err.contains("waits until `") && err.contains("half installed"), "{err}");
+
+    // A second signal, or a killed smp, leaves it to itself.
+    let _ = std::fs::remove_file(world.path("whole"));
+    let _ = std::fs::remove_file(world.path("pids"));
+    let child = world.smp(&["boot"]).spawn().unwrap();
+    assert_ne!(world.pids(), number);
+    kill(child.id(), SIGKILL);
+    wait(child);
+    eventually("it comes to its end", || world.path("whole").exists());
 }
 
 #[test]

@@ -57,3 +57,10 @@ fn a_run_comes_back_whatever_the_folder_for_temporary_files_is_called() {
         assert_eq!(run(folder), first, "{folder}");
     }
 }
+
+/// The slowest clock that is taken: with the next one the kernel gives its tests up.
+#[test]
+fn all_tests_end_by_the_slowest_clock() {
+    let (status, report) = boot(&["--smp", "4", "--icount", "6"]);
+    assert_eq!(status, Some(0), "{report:#}");
+}

@@ -19,7 +19,7 @@ pub use crash::{Cpu, Process, Source};
 pub use kept::Kept;
 pub use kvm::probe;
 pub use outcome::{Outcome, Problem};
-pub use qemu::{Accel, MAX_CPUS, Qemu, socket, words};
+pub use qemu::{Accel, MAX_CPUS, Qemu, check_clock, socket, words};
 pub use qmp::Qmp;
 pub use report::{Report, nanoseconds};
 pub use run::{Attendant, Boot, attended, boot};

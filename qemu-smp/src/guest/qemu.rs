@@ -18,6 +18,27 @@ use crate::process::{capture, command};
 
 /// Most CPUs that the kernel knows of: mmu386's MAXMACH.
 pub const MAX_CPUS: u32 = 32;
+/// Largest shift of a clock that counts instructions, and the most CPUs that it is for: with a larger one a
+/// test of the kernel's takes longer than the minute of its own time after which the kernel gives it up, as
+/// CPUs share what is executed.
+const CLOCKS: [(u32, u32); 2] = [(8, 6), (MAX_CPUS, 5)];
+
+/// Refuses a clock by which the kernel's tests would not end, and a clock for KVM, which counts nothing.
+pub fn check_clock(icount: Option<u32>, smp: u32, accel: Accel) -> Result<()> {
+    let Some(shift) = icount else { return Ok(()) };
+    if accel == Accel::Kvm {
+        bail!("--icount counts what QEMU's translator executes: it takes --accel tcg");
+    }
+    let most = CLOCKS.iter().find(|(cpus, _)| smp <= *cpus).map_or(0, |(_, shift)| *shift);
+    if shift > most {
+        bail!(
+            "--icount {shift} makes {smp} CPUs so slow that the kernel gives its tests up before they can \
+             end: it takes 0 to {most} for so many; 0 to 6 for up to 8 CPUs, 0 to 5 for more"
+        );
+    }
+    Ok(())
+}
+
 /// Names another program to run in QEMU's place; the tests put impostors here.
 pub const OVERRIDE: &str = "SMP_QEMU";
 
@@ -191,6 +212,29 @@ pub fn words<'a>(words: impl Iterator<Item = &'a OsStr>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn as_many_cpus_are_taken_as_the_kernel_has_room_for() {
+        assert_eq!(MAX_CPUS as usize, mmu386_wire::events::RINGS);
+        let kernel = concat!(env!("CARGO_MANIFEST_DIR"), "/../kernel/src/layout.rs");
+        let layout = std::fs::read_to_string(kernel).unwrap();
+        assert!(layout.contains(&format!("pub const MAXMACH: usize = {MAX_CPUS};")));
+    }
+
+    #[test]
+    fn the_more_cpus_the_faster_the_clock_has_to_be() {
+        let good = |smp, shift| check_clock(Some(shift), smp, Accel::Auto).is_ok();
+        for (smp, most) in [(1, 6), (4, 6), (8, 6), (9, 5), (32, 5)] {
+            assert!(good(smp, 0) && good(smp, most) && !good(smp, most + 1), "{smp}");
+        }
+        assert!(check_clock(Some(1), 1, Accel::Kvm).is_err());
+        assert!(check_clock(None, 32, Accel::Kvm).is_ok());
+    }
+
+    #[test]
+    fn a_comma_in_a_path_ends_no_option() {
+        assert_eq!(value(Path::new("/a,b=c,")), "/a,,b=c,,");
+    }
 
     #[test]
     fn a_printed_command_can_be_pasted() {
