@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::files;
 use crate::paths::Paths;
 use crate::process::{capture, interrupted, tail};
+use crate::progress::Progress;
 
 /// Lines of a failed stage that are printed; the log file has all of them.
 const SHOWN: usize = 120;
@@ -29,7 +30,9 @@ impl<'a> Stages<'a> {
     pub(super) fn run(&mut self, name: &str, work: impl FnOnce() -> Result<String>) {
         let begun = Instant::now();
         say::out!("==> {name}");
+        let progress = Progress::of(&format!("at {name}"));
         let result = if interrupted() { Err(anyhow::anyhow!("interrupted")) } else { work() };
+        drop(progress);
         let time = begun.elapsed();
         match &result {
             Ok(what) => say::out!(

@@ -2,16 +2,13 @@
 
 use std::io::{IsTerminal, stdin};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::{Need, Options, State, look, look_at};
 use crate::paths::Paths;
-use crate::process::{capture, clean_cargo, command, interrupted};
-
-/// How long one installation step may take.
-const LIMIT: Duration = Duration::from_secs(600);
+use crate::process::{capture_whole, clean_cargo, command, interrupted};
+use crate::progress::Progress;
 
 /// One command of a remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +136,22 @@ fn run(paths: &Paths, step: &Step) -> Result<()> {
     child.args(&words[1..]).envs(step.environment.iter().copied());
     clean_cargo(&mut child, false);
     child.envs(step.environment.iter().copied());
-    capture(child, LIMIT, |_| ())?.checked(&format!("`{}`", step.line()))?;
+    let progress = Progress::of(&format!("at `{}`", step.line()));
+    // Whatever it takes: a package manager that is cut in the middle leaves a system to repair.
+    let told = || {
+        say::err!(
+            "set-up: waits until `{}` has ended: to cut it could leave the system half installed. \
+             A second interruption ends this process alone, and leaves that one to itself",
+            step.line()
+        );
+    };
+    let said = capture_whole(child, |line| progress.remark(line), told)?;
+    said.checked(&format!("`{}`", step.line())).map_err(|error| match words[0] == "sudo" {
+        true => error.context(
+            "sudo was not to ask for a password here: run `sudo --validate` first, or the command itself",
+        ),
+        false => error,
+    })?;
     Ok(())
 }
 
