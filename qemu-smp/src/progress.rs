@@ -56,6 +56,10 @@ impl Progress {
 
     /// A passing remark: shown beside the bar; without one the last of them is told now and then.
     pub fn remark(&self, line: &str) {
+        if line.starts_with('{') {
+            // For programs, such as cargo's messages.
+            return;
+        }
         if let Some(bar) = &self.bar {
             bar.set_message(line.trim().to_owned());
         }

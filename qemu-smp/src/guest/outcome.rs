@@ -281,8 +281,7 @@ mod tests {
     }
 
     fn good(smp: u32) -> Transcript {
-        let mut said = Transcript::default();
-        said.boot = Some(asked(smp));
+        let mut said = Transcript { boot: Some(asked(smp)), ..Transcript::default() };
         for cpu in 0..smp {
             said.feed(&format!(r#"@smp {{"event":"cpu_online","cpu":{cpu}}}"#));
         }
