@@ -1,5 +1,5 @@
 //! Compiles `steady`, which makes a QEMU whose instructions are counted come back. Where the host is not
-//! Linux the library is empty, and the harness does without.
+//! Linux with glibc the library is empty, and the harness does without and says why.
 
 use std::env;
 use std::path::PathBuf;
@@ -10,7 +10,16 @@ fn main() {
     println!("cargo::rerun-if-changed=steady");
     let library =
         PathBuf::from(env::var_os("OUT_DIR").expect("cargo names it")).join("libsteady.so");
-    if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
+    let target = |what: &str| env::var(format!("CARGO_CFG_TARGET_{what}")).unwrap_or_default();
+    let without = match (target("OS").as_str(), target("ENV").as_str()) {
+        ("linux", "gnu") => "",
+        ("linux", _) => {
+            "the library that makes QEMU's threads take turns is for glibc, and this host has another C library"
+        }
+        _ => "only on Linux can QEMU's threads be made to take turns",
+    };
+    println!("cargo::rustc-env=STEADY_WITHOUT={without}");
+    if !without.is_empty() {
         std::fs::write(&library, []).expect("OUT_DIR can be written");
         return;
     }

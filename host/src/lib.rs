@@ -34,6 +34,8 @@
 //! | `audit_view`, `log`, `panics` | what the auditor sees; what happened last; panics as findings |
 //! | [`steps`], [`variants`] | random steps and their judgement; variants by name |
 #![forbid(unsafe_code)]
+// A reader may leave at any time: what is printed goes through `say`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod arch_impl;
 mod audit_view;

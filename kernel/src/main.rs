@@ -22,6 +22,9 @@
 //!
 //! # Command line
 //!
+//! Options come after a word `--`; what a loader puts before it is not looked at, and a word after it that
+//! is not understood ends the boot. The first line to the harness repeats them.
+//!
 //! `tests=all` runs every test that the variant can end, a prefix those whose names begin so, `none`
 //! none; `bench=1` measures afterwards. `rounds=`, `seed=` and `samples=` are numbers. Test names
 //! begin with the hazard that they are about, where they are about one. `hang`, `panic`, `deaf`, `fault`,
@@ -111,7 +114,7 @@ extern "C" fn boot_main(magic: u32, info: u32) -> ! {
     let ram = info.ram(paging::kernel_end()..KADDR_SIZE);
     let above = info.ram(KADDR_SIZE..usize::MAX);
     // Kept on this stack: the loader put it where the heap will be.
-    let line = cmdline::keep(info.cmdline());
+    let line = cmdline::Kept::of(info.cmdline());
     let heap = ram.start.next_multiple_of(BY2PG);
     // SAFETY: the region is RAM behind the kernel that nothing else uses.
     unsafe { heap::init(kaddr(heap)) };
@@ -128,10 +131,12 @@ extern "C" fn boot_main(magic: u32, info: u32) -> ! {
     trap::init();
     mmu::init();
     mmu::init_cpu();
-    let options = cmdline::parse(&line);
+    let options = line.options();
     proc::init();
 
     let mut platform = platform::discover();
+    let (variant, cpus) = (variant::NAME.into(), platform.cpus.len() as u32);
+    report::send(&Line::Boot { variant, cpus, options: options.clone() });
     if options.tests.as_str() == "lostcpu" {
         platform.add(platform::NO_SUCH_CPU);
     }
@@ -140,7 +145,6 @@ extern "C" fn boot_main(magic: u32, info: u32) -> ! {
     apic::enable();
     m().apicid.store(u32::from(apic::id()), Ordering::Relaxed);
     clock::calibrate(platform.pm_port);
-    report::send(&Line::Boot { variant: variant::NAME.into(), cpus: platform.cpus.len() as u32 });
     let devices = oracle::prepare(&platform);
     devices::init(&platform, &devices);
     paging::close_boot_view();

@@ -56,14 +56,14 @@ impl Info {
         unsafe { &*(kaddr(pa as usize) as *const Info) }
     }
 
-    /// The kernel's command line.
-    pub fn cmdline(&self) -> &'static str {
+    /// The kernel's command line, which may hold any bytes.
+    pub fn cmdline(&self) -> &'static [u8] {
         if self.flags & FLAG_CMDLINE == 0 {
-            return "";
+            return b"";
         }
         // SAFETY: the loader passes a string that ends with a 0 byte.
         let text = unsafe { CStr::from_ptr(kaddr(self.cmdline as usize) as *const _) };
-        text.to_str().unwrap_or("")
+        text.to_bytes()
     }
 
     /// Notes what the loader says of memory, which the kernel writes over later. CPU 0, once.

@@ -12,6 +12,8 @@
 //!
 //! MODEL.md gives the rules of the machine by number.
 #![forbid(unsafe_code)]
+// A reader may leave at any time: what is printed goes through `say`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod counterexample;
 pub mod engine;

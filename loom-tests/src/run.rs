@@ -225,7 +225,7 @@ fn watch() {
             next += Duration::from_secs(5);
             let (states, executions) = run.so_far();
             let states = states.map_or_else(String::new, |states| format!("{states} states, "));
-            eprintln!("{}: {states}{executions} executions, {} s", run.id(), elapsed.as_secs());
+            say::err!("{}: {states}{executions} executions, {} s", run.id(), elapsed.as_secs());
         }
     }
 }
@@ -300,7 +300,7 @@ fn start_over() -> ! {
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_default();
     let error = std::process::Command::new(program).args(arguments).env(NO_CONSTANTS, "1").exec();
-    eprintln!("models: cannot start over: {error}");
+    say::err!("models: cannot start over: {error}");
     std::process::exit(1)
 }
 

@@ -4,9 +4,13 @@ mod soak;
 
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 
-use crate::guest::{Accel, Boot, MAX_CPUS};
+use mmu386_wire::Options;
+use mmu386_wire::options::Wrong;
+
+use crate::guest::{Accel, Boot, MAX_CPUS, check_clock};
 use crate::models::Mode;
 use crate::toolchain::Choice;
 use crate::variants;
@@ -115,7 +119,7 @@ pub struct Verify {
     pub json: bool,
     /// Longest time for one model; what does not end by itself is cut, and a cut is no pass.
     #[arg(long, value_name = "SECONDS", default_value_t = crate::models::DEFAULT_SECONDS,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = seconds())]
     pub max_seconds: u64,
 }
 
@@ -157,7 +161,7 @@ pub struct Models {
     pub json: bool,
     /// Longest time for one model.
     #[arg(long, value_name = "SECONDS", default_value_t = crate::models::DEFAULT_SECONDS,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = seconds())]
     pub max_seconds: u64,
 }
 
@@ -195,7 +199,7 @@ pub struct Teeth {
     pub json: bool,
     /// Longest time for one model on one mutant; what does not end by itself decides nothing.
     #[arg(long, value_name = "SECONDS", default_value_t = crate::models::DEFAULT_SECONDS,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = seconds())]
     pub max_seconds: u64,
     /// Mutants side by side; as many as there are cores without it.
     #[arg(long, value_name = "N")]
@@ -218,7 +222,7 @@ pub struct BootArgs {
     #[arg(long, value_enum, default_value_t)]
     pub accel: Accel,
     /// When the guest is declared hanging, in seconds; 120, with --gdb a day.
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds())]
     pub deadline: Option<u64>,
     /// Which of the kernel's tests: all, the beginning of a name, or one that has to fail: hang,
     /// panic, deaf, fault, overflow, triplefault, lostcpu.
@@ -231,8 +235,9 @@ pub struct BootArgs {
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,
     /// One CPU at a time, by a clock that counts instructions, 2 to this power of nanoseconds each:
-    /// the same seed, shift and kernel give the same run.
-    #[arg(long, value_name = "SHIFT", conflicts_with = "gdb", value_parser = clap::value_parser!(u32).range(0..=10))]
+    /// the same seed, shift and kernel give the same run. From 0 to 6,
+    /// to 5 on more than 8 CPUs.
+    #[arg(long, value_name = "SHIFT", conflicts_with = "gdb")]
     pub icount: Option<u32>,
     /// Stop before the first instruction, and wait for a debugger; prints the command that starts it.
     #[arg(long)]
@@ -263,9 +268,7 @@ pub struct BootArgs {
 impl BootArgs {
     /// What is to be booted; an unknown variant is an error.
     pub fn boot(&self) -> anyhow::Result<Boot> {
-        if self.icount.is_some() && self.accel == Accel::Kvm {
-            anyhow::bail!("--icount counts what QEMU's translator executes: it takes --accel tcg");
-        }
+        check_clock(self.icount, self.smp, self.accel)?;
         let usual = if self.gdb { 86_400 } else { 120 };
         variants::check(&self.variant)?;
         Ok(Boot {
@@ -291,9 +294,9 @@ pub struct Iso {
     /// Variant of mmu386.
     #[arg(long, default_value = variants::FIXED, value_name = "NAME")]
     pub variant: String,
-    /// The kernel's command line.
+    /// The kernel's options.
     #[arg(long, default_value = "tests=all", value_name = "WORDS", value_parser = words)]
-    pub append: String,
+    pub append: Options,
     /// Where to write the image; in target/iso, by the name of the variant, without it.
     #[arg(long, value_name = "FILE")]
     pub output: Option<std::path::PathBuf>,
@@ -316,21 +319,20 @@ pub struct Setup {
     pub install: Install,
 }
 
-/// A word of the kernel's command line: the kernel splits it at spaces.
-fn word(text: &str) -> Result<String, String> {
-    let plain =
-        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_,".contains(c));
-    if plain {
-        Ok(text.to_owned())
-    } else {
-        Err("letters, digits, `-`, `_` and `,` only".to_owned())
-    }
+/// Seconds that somebody may wait: not none, and not more than a year.
+fn seconds() -> RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=31_536_000)
 }
 
-/// The kernel's command line, which a file of GRUB's is to carry as it is.
-fn words(text: &str) -> Result<String, String> {
-    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || " -_,=".contains(c));
-    if plain { Ok(text.to_owned()) } else { Err("words such as tests=all seed=7 only".to_owned()) }
+/// The name of tests, as the kernel would read it.
+fn word(text: &str) -> Result<String, String> {
+    let read: Result<Options, _> = format!("tests={text}").parse();
+    read.map(|options| options.tests).map_err(|wrong| wrong.to_string())
+}
+
+/// The kernel's options, as it would read them.
+fn words(text: &str) -> Result<Options, String> {
+    text.parse().map_err(|wrong: Wrong| wrong.to_string())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::files::{self, Room};
 use crate::paths::Paths;
 use crate::process::{capture, command};
 
@@ -42,26 +43,35 @@ fn modules(program: &Path) -> PathBuf {
     prefix.join("lib/grub/i386-pc")
 }
 
-/// Makes an image of a kernel with a command line, and returns its path.
+/// Makes an image of a kernel with a command line, and returns its path, which is absolute. The image
+/// appears whole or not at all.
 pub fn make(paths: &Paths, elf: &Path, append: &str, image: &Path) -> Result<PathBuf> {
     let program = mkrescue()?;
-    let tree = tempfile::Builder::new().prefix("smp-iso-").tempdir()?;
-    let grub = tree.path().join("boot/grub");
+    let room = Room::new()?;
+    let tree = room.path().join("tree");
+    let grub = tree.join("boot/grub");
     fs::create_dir_all(&grub).with_context(|| format!("cannot make {}", grub.display()))?;
-    let kernel = tree.path().join("boot/kernel.elf");
+    let kernel = tree.join("boot/kernel.elf");
     fs::copy(elf, &kernel).with_context(|| format!("cannot copy {}", elf.display()))?;
     fs::write(grub.join("grub.cfg"), menu(append)).context("cannot write GRUB's menu")?;
     if let Some(folder) = image.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
+    let fresh = files::beside(image);
     let mut make = command(paths, &program);
     // GRUB could come for UEFI, too, which starts no Multiboot kernel of this kind.
-    make.arg("-d").arg(modules(&program)).arg("-o").arg(image).arg(tree.path());
-    capture(make, LIMIT, |_| ())?.checked("making the CD image with grub-mkrescue")?;
-    if !image.is_file() {
-        bail!("grub-mkrescue left no {}", image.display());
+    make.arg("-d").arg(modules(&program)).arg("-o").arg(&fresh).arg(&tree);
+    let made = capture(make, LIMIT, |_| ())
+        .and_then(|said| said.checked("making the CD image with grub-mkrescue"))
+        .and_then(|_| match fresh.is_file() {
+            true => fs::rename(&fresh, image)
+                .with_context(|| format!("cannot write {}", image.display())),
+            false => bail!("grub-mkrescue left no {}", fresh.display()),
+        });
+    if made.is_err() {
+        let _ = fs::remove_file(&fresh);
     }
-    Ok(image.to_path_buf())
+    made.map(|()| image.to_path_buf())
 }
 
 /// GRUB's menu, which starts at once. GRUB itself stays off the serial port: that is the kernel's.

@@ -1,6 +1,5 @@
 //! The kernel as a build product: one ELF file for each variant.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -8,6 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use crate::files;
+use crate::lock::Turn;
 use crate::paths::Paths;
 use crate::process::{capture, interrupted};
 use crate::toolchain::Toolchain;
@@ -41,6 +42,8 @@ pub fn build(
     if !paths.root().join(TARGET).is_file() {
         bail!("there is no {TARGET} in {}: the checkout is not complete", paths.root().display());
     }
+    // Another variant's build would put its kernel where this one's is copied from.
+    let _turn = Turn::wait(paths, "kernel builds")?;
     let mut cargo = cargo(paths, toolchain, "build", variant);
     cargo.arg("--message-format=json-render-diagnostics");
     let said = capture(cargo, BUILD_LIMIT, look)?;
@@ -51,9 +54,7 @@ pub fn build(
         said.checked(&format!("building the kernel ({variant}, {} toolchain)", toolchain.name()))?;
     let built = executable(&said.stdout, "kernel").context("cargo built no kernel executable")?;
     let elf = paths.kernel_elf(variant);
-    let fresh = elf.with_extension("elf.new");
-    fs::copy(&built, &fresh).with_context(|| format!("cannot copy {}", built.display()))?;
-    fs::rename(&fresh, &elf).with_context(|| format!("cannot write {}", elf.display()))?;
+    files::copy(&built, &elf)?;
     Ok(elf)
 }
 

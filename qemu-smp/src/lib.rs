@@ -14,6 +14,7 @@
 //! | [`coverage`] | which lines of mmu386 its host tests reach, and why not the others |
 //! | [`models`] | the loom models, as a program |
 //! | [`teeth`] | whether the models notice when mmu386 is changed |
+//! | [`files`], [`lock`] | files that appear whole, folders that go away, turns of runs at once |
 //! | [`markdown`], [`parallel`] | tables that people write; work side by side |
 //! | [`verdict`] | rows, expectations and the judgement over them |
 //! | [`review`] | verdict.json and index.html |
@@ -21,13 +22,17 @@
 //! The harness links neither the kernel nor the models: it drives both as programs and shares with
 //! them only the vocabulary of the serial wire. From mmu386 it takes the names of the repairs.
 #![forbid(unsafe_code)]
+// A reader may leave at any time: what is printed goes through `say`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod cli;
 pub mod commands;
 pub mod coverage;
+pub mod files;
 pub mod guest;
 pub mod iso;
 pub mod kernel;
+pub mod lock;
 pub mod markdown;
 pub mod models;
 pub mod parallel;

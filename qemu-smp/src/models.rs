@@ -2,8 +2,10 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +13,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
+use crate::files::Room;
 use crate::kernel::executable;
 use crate::paths::Paths;
 use crate::process::{Captured, Ended, capture, clean_cargo, command, tail};
@@ -150,6 +153,8 @@ pub fn overridden() -> Option<PathBuf> {
 #[derive(Debug, Clone)]
 pub struct Models {
     program: PathBuf,
+    /// The folder that it is in, if that is to go away after it.
+    _room: Option<Arc<Room>>,
     /// What its processes find in their environment.
     words: Vec<(&'static str, OsString)>,
 }
@@ -164,20 +169,29 @@ impl Models {
         cargo.args(["build", "--package", "loom-tests", "--bin", "models"]);
         cargo.arg("--message-format=json-render-diagnostics");
         clean_cargo(&mut cargo, false);
-        Self::built(cargo, Duration::from_secs(600), look)
+        Self::built(paths, cargo, Duration::from_secs(600), look)
     }
 
     /// What this build makes.
-    pub fn built(cargo: Command, limit: Duration, look: impl FnMut(&str)) -> Result<Self> {
+    pub fn built(
+        paths: &Paths,
+        cargo: Command,
+        limit: Duration,
+        look: impl FnMut(&str),
+    ) -> Result<Self> {
         let said = capture(cargo, limit, look)?.checked("building the models")?;
-        let program =
+        let built =
             executable(&said.stdout, "models").context("cargo built no program called `models`")?;
-        Ok(Self::of(program))
+        // A program of this run's own: another build may replace cargo's between two models.
+        let room = Room::below(&paths.rooms())?;
+        let program = room.path().join("models");
+        fs::copy(&built, &program).with_context(|| format!("cannot copy {}", built.display()))?;
+        Ok(Self { _room: Some(Arc::new(room)), ..Self::of(program) })
     }
 
     /// This program.
     pub fn of(program: PathBuf) -> Self {
-        Self { program, words: Vec::new() }
+        Self { program, _room: None, words: Vec::new() }
     }
 
     /// The same program with a word more in its environment.
@@ -255,13 +269,13 @@ fn row(job: &Job, said: &Captured) -> Row {
             return lost(Verdict::Inconclusive, &format!("its row cannot be read: {error}"));
         }
     };
-    if (row.variant.as_str(), row.mode.as_str()) != (job.variant.as_str(), job.mode.as_str()) {
+    let answered_for = [&row.model, &row.variant, &row.mode];
+    if answered_for != [&job.model.name, &job.variant, &job.mode] {
+        let [model, variant, mode] = answered_for;
         let why =
-            format!("asked for {}, it answered for {} ({})", job.name(), row.variant, row.mode);
+            format!("asked for {}, it answered for {model} on {variant} ({mode})", job.name());
         return lost(Verdict::Inconclusive, &why);
     }
-    // The name under which it can be run again.
-    row.model.clone_from(&job.model.name);
     let answered = matches!(row.verdict, Verdict::Holds | Verdict::Broken);
     if answered && said.success() != row.expected() {
         let verdict = row.verdict.word();

@@ -18,10 +18,21 @@ impl Paths {
         let here = env::current_dir().context("cannot read the current folder")?;
         let start = env::var_os("CARGO_MANIFEST_DIR").map_or(here, PathBuf::from);
         match start.ancestors().find(|dir| is_workspace(dir)) {
-            Some(root) => Ok(Self { root: root.to_path_buf() }),
+            Some(root) => Self::of(root),
             None => bail!(
                 "{} is not inside the mmu386 workspace: change into a checkout and run `cargo smp` there",
                 start.display()
+            ),
+        }
+    }
+
+    /// A workspace whose path cargo, GRUB and QEMU can be told.
+    fn of(root: &Path) -> Result<Self> {
+        match root.to_str() {
+            Some(text) if !text.contains(char::is_control) => Ok(Self { root: root.to_owned() }),
+            _ => bail!(
+                "the path of this checkout, {root:?}, is not plain text (UTF-8 without control characters): \
+                 move the checkout to another folder, and run this there"
             ),
         }
     }
@@ -74,6 +85,16 @@ impl Paths {
     /// The folder of the CD images.
     pub fn iso(&self) -> PathBuf {
         self.target().join("iso")
+    }
+
+    /// The folder of the files by which runs take turns.
+    pub fn locks(&self) -> PathBuf {
+        self.target().join("smp-locks")
+    }
+
+    /// The folder of folders that go away with the run that made them.
+    pub fn rooms(&self) -> PathBuf {
+        self.target().join("smp-rooms")
     }
 
     /// Full output of every child that a command started.

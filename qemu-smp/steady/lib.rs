@@ -5,3 +5,4 @@
 mod c;
 mod clock;
 mod main_loop;
+mod proof;

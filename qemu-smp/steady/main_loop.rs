@@ -23,6 +23,7 @@ use crate::c::{
     Broadcast, Eventfd, POLLIN, Pollfd, Ppoll, Real, Timespec, Unlock, Wait, Write, eventfd_read,
     eventfd_write, getpid, gettid,
 };
+use crate::proof::{self, MAIN_LOOP, NOTIFIER, SLEEPER as CPUS};
 
 static EVENTFD: Real = Real::new(c"eventfd");
 static WRITE: Real = Real::new(c"write");
@@ -89,6 +90,8 @@ fn wait_for_end() {
     while unsafe { PPOLL.get::<Ppoll>()(end.as_mut_ptr(), 1, &LONGEST, null()) } < 0 {}
     if end[0].revents != 0 || !LENT.swap(false, SeqCst) {
         hear(end[0].fd);
+    } else {
+        proof::lost();
     }
 }
 
@@ -126,6 +129,7 @@ pub extern "C" fn eventfd(value: c_uint, flags: c_int) -> c_int {
         && fd < MOST
     {
         NOTIFIERS[fd / 64].fetch_or(1 << (fd % 64), SeqCst);
+        proof::seen(NOTIFIER);
     }
     fd
 }
@@ -185,6 +189,7 @@ pub unsafe extern "C" fn pthread_cond_wait(condition: *mut c_void, mutex: *mut c
         BED.store(condition, SeqCst);
         IDLE.store(true, SeqCst);
         ring(bell());
+        proof::seen(CPUS);
     }
     // SAFETY: the type is C's, and the caller vouches for the rest.
     let result = unsafe { WAIT.get::<Wait>()(condition, mutex) };
@@ -228,9 +233,13 @@ pub unsafe extern "C" fn ppoll(
     let real = unsafe { PPOLL.get::<Ppoll>() };
     let len = count as usize;
     if !is_main() || len >= SLOTS {
+        if is_main() {
+            proof::lost();
+        }
         // SAFETY: the caller vouches for it.
         return unsafe { real(fds, count, limit, signals) };
     }
+    proof::seen(MAIN_LOOP);
     while !IDLE.load(SeqCst) {
         // SAFETY: the caller vouches for it.
         let ready = unsafe { real(fds, count, &Timespec::NONE, signals) };
@@ -250,7 +259,10 @@ pub unsafe extern "C" fn ppoll(
         match unsafe { real(waited.as_mut_ptr(), count + 1, &LONGEST, signals) } {
             ..0 => return -1,
             // Woken, and no turn in all that time.
-            0 if ready > 0 => break,
+            0 if ready > 0 => {
+                proof::lost();
+                break;
+            }
             _ => {}
         }
         if waited[len].revents != 0 {

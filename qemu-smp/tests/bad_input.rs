@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{World, finish};
+use common::{World, eventually, finish, kill, wait};
+use nix::sys::signal::Signal::{SIGKILL, SIGTERM};
 
 #[test]
 fn an_unknown_command_is_named() {
@@ -43,6 +44,41 @@ fn a_deadline_or_a_limit_of_nothing_is_refused() {
     finish(World::new().smp(&["boot", "--deadline", "0"])).refused(2, &["--deadline"]);
     finish(World::new().smp(&["models", "--max-seconds", "0"])).refused(2, &["--max-seconds"]);
     finish(World::new().smp(&["boot", "--tests", "a b"])).refused(2, &["--tests"]);
+    let most = u64::MAX.to_string();
+    for args in [
+        ["boot", "--deadline"],
+        ["soak", "--silence"],
+        ["models", "--max-seconds"],
+        ["verify", "--max-seconds"],
+        ["teeth", "--max-seconds"],
+    ] {
+        finish(World::new().smp(&[args[0], args[1], &most])).refused(2, &[args[1], "31536000"]);
+    }
+    // The longest that is taken is no trouble.
+    let world = World::new();
+    finish(world.smp(&["boot", "--no-build", "--deadline", "31536000"])).passed();
+}
+
+#[test]
+fn options_of_an_image_are_read_as_the_kernel_would() {
+    for (words, why) in
+        [("sede=7", "no option `sede`"), ("seed", "key=value"), ("seed=x", "seed=x")]
+    {
+        finish(World::new().smp(&["iso", "--append", words])).refused(2, &["--append", why]);
+    }
+}
+
+#[test]
+fn a_clock_with_which_no_test_would_end_is_refused() {
+    for command in ["boot", "soak"] {
+        for (smp, shift, most) in
+            [("4", "7", "0 to 6"), ("4", "10", "0 to 6"), ("32", "6", "0 to 5")]
+        {
+            finish(World::new().smp(&[command, "--smp", smp, "--icount", shift]))
+                .refused(1, &[&format!("--icount {shift}"), most]);
+        }
+        finish(World::new().smp(&[command, "--icount=x"])).refused(2, &["--icount"]);
+    }
 }
 
 #[test]
@@ -70,6 +106,37 @@ fn missing_qemu_without_installing_says_what_to_do() {
 fn missing_qemu_where_no_package_manager_is_known_says_so() {
     let world = World::new().without("qemu-system-i386");
     finish(world.smp(&["boot"])).refused(1, &["QEMU", "package manager"]);
+}
+
+/// A package manager that is cut in the middle leaves a system that nobody repairs.
+#[test]
+fn a_package_manager_is_waited_for_whatever_happens() {
+    let world = World::new().without("qemu-system-i386");
+    let apt = "#!/bin/sh\necho \"$$\" >\"$FAKE_HOME/pids.new\"\nmv \"$FAKE_HOME/pids.new\" \"$FAKE_HOME/pids\"\n\
+        sleep 3\n: >\"$FAKE_HOME/whole\"\n";
+    // As root there is no sudo before it.
+    for program in ["apt-get", "sudo"] {
+        std::fs::write(world.path("bin").join(program), apt).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(world.path("bin").join(program), mode).unwrap();
+    }
+    let child = world.smp(&["boot"]).spawn().unwrap();
+    let number = world.pids();
+    kill(child.id(), SIGTERM);
+    let output = wait(child);
+    assert!(world.path("whole").exists(), "it was cut: {output:?}");
+    assert_eq!(output.status.code(), Some(143), "{output:?}");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(err.contains("waits until `") && err.contains("half installed"), "{err}");
+
+    // A second signal, or a killed smp, leaves it to itself.
+    let _ = std::fs::remove_file(world.path("whole"));
+    let _ = std::fs::remove_file(world.path("pids"));
+    let child = world.smp(&["boot"]).spawn().unwrap();
+    assert_ne!(world.pids(), number);
+    kill(child.id(), SIGKILL);
+    wait(child);
+    eventually("it comes to its end", || world.path("whole").exists());
 }
 
 #[test]

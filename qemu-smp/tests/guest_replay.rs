@@ -36,3 +36,31 @@ fn another_shift_or_seed_is_another_run() {
     assert_ne!(first, shift);
     assert_ne!(first, seed);
 }
+
+/// The loader takes no path with a blank or a colon in it, and opens nothing in a folder that does not exist.
+#[test]
+fn a_run_comes_back_whatever_the_folder_for_temporary_files_is_called() {
+    let _turn = turn();
+    let room = tempfile::tempdir().unwrap();
+    let run = |folder: &str| {
+        let folder = room.path().join(folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut smp = smp(&["boot", "--no-build", "--no-install", "--json", "--smp", "2"]);
+        smp.args(["--tests", "cycles", "--icount", "4", "--seed", "7"]).env("TMPDIR", folder);
+        let (status, report) = report(&smp.output().unwrap());
+        assert_eq!(status, Some(0), "{report:#}");
+        assert_eq!(report["again_is_the_same_run"], true, "{report:#}");
+        report["digest"].clone()
+    };
+    let first = run("plain");
+    for folder in ["a b", "a:b"] {
+        assert_eq!(run(folder), first, "{folder}");
+    }
+}
+
+/// The slowest clock that is taken: with the next one the kernel gives its tests up.
+#[test]
+fn all_tests_end_by_the_slowest_clock() {
+    let (status, report) = boot(&["--smp", "4", "--icount", "6"]);
+    assert_eq!(status, Some(0), "{report:#}");
+}

@@ -54,6 +54,47 @@ fn a_panic_in_the_middle_of_a_soak_fails_it_and_loses_no_counter() {
 }
 
 #[test]
+fn a_guest_that_runs_something_else_or_does_not_say_what_is_no_pass() {
+    let asked = "asked for fixed on 4 CPUs, tests=boot seed=9; runs ";
+    let args = ["--tests", "boot", "--seed", "9"];
+    let told = format!("{asked}fixed on 4 CPUs, tests=cycles seed=9");
+    boot("otherwise", &args).refused(1, &[&told]);
+    boot("unsaid", &args).refused(1, &[&format!("{asked}it does not say what")]);
+    let report = boot("otherwise", &[&args[..], &["--json"]].concat());
+    let report: serde_json::Value = serde_json::from_str(&report.out).unwrap();
+    assert_eq!(report["problems"][0]["kind"], "something-else", "{report:#}");
+
+    let world = World::new();
+    let mut smp = world.smp(&["soak", "--no-build", "--no-install", "--no-control", "--json"]);
+    smp.args(["--smp", "2", "--minutes", "1"]).env("FAKE_QEMU", "otherwise");
+    let finished = finish(smp);
+    assert_eq!(finished.status, Some(1), "{finished:?}");
+    let told: serde_json::Value = serde_json::from_str(&finished.out).unwrap();
+    assert_eq!(told["verdict"], "inconclusive", "{told:#}");
+    assert!(told["reasons"].to_string().contains("runs something else"), "{told:#}");
+}
+
+#[test]
+fn without_a_word_from_the_library_nobody_promises_the_same_run() {
+    let finished = boot("panic", &["--icount", "3"]);
+    finished.refused(1, &["another run may differ: ", "in an order that the host chooses: "]);
+    assert!(!finished.out.contains("the same again"), "{finished:?}");
+    let report = boot("good", &["--icount", "3", "--json"]);
+    report.passed();
+    let report: serde_json::Value = serde_json::from_str(&report.out).unwrap();
+    assert_eq!(report["again_is_the_same_run"], false, "{report:#}");
+    assert!(report["another_run_may_differ"].is_string(), "{report:#}");
+
+    let world = World::new();
+    let mut smp = world.smp(&["soak", "--no-build", "--no-install", "--no-control"]);
+    smp.args(["--smp", "2", "--rounds", "1", "--icount", "3"]).env("FAKE_QEMU", "panic");
+    let finished = finish(smp);
+    finished.refused(1, &["another run may differ: "]);
+    assert!(!finished.out.contains("the same run"), "{finished:?}");
+    assert!(!finished.out.contains("that comes back"), "{finished:?}");
+}
+
+#[test]
 fn a_reset_is_a_triple_fault() {
     boot("reset", &[]).refused(1, &["triple fault"]);
 }

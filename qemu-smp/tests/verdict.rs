@@ -165,3 +165,15 @@ fn models_print_rows_and_findings() {
     let finished = finish(World::new().smp(&["models", "a1-model", "--variant", "seed"]));
     assert!(finished.out.contains("CPU 1  read va = old    (stale)"), "{finished:?}");
 }
+
+#[test]
+fn a_finding_of_the_kernels_own_has_its_own_row_and_an_unknown_one_is_a_problem() {
+    let world = World::new();
+    verify(&world, &[("FAKE_FINDING", "heap")]).passed();
+    let verdict = written(&world);
+    let rows = verdict["rows"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["hazard"] == "heap" && row["variant"] == "seed").unwrap();
+    assert_eq!(row["property"], "heap", "{row:#}");
+    verify(&World::new(), &[("FAKE_FINDING", "heaps")])
+        .refused(1, &["problem: kernel heaps", "nobody knows what `heaps` is"]);
+}

@@ -1,11 +1,13 @@
 //! `steps`: random steps on the host machine, from a seed, until there are enough or they find much.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use host::steps::{Outcome, generate, run_parallel_while, run_while};
 use host::variants::{Job, names, with_variant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,7 +22,7 @@ struct Arguments {
     #[arg(long, default_value = "fixed", value_parser = PossibleValuesParser::new(names()))]
     variant: String,
     /// How many steps.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 100_000, value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST))]
     steps: usize,
     /// All that happens by chance follows from it.
     #[arg(long, default_value_t = 1)]
@@ -33,6 +35,8 @@ struct Arguments {
     json: bool,
 }
 
+/// Most steps: all of them are made before the first is done.
+const MOST: u64 = 10_000_000;
 /// How often a run without a terminal says where it is.
 const REPORT: Duration = Duration::from_secs(10);
 
@@ -51,7 +55,7 @@ impl Job for Steps<'_> {
             if threads || done.is_multiple_of(256) {
                 self.bar.set_position(done as u64);
                 if self.bar.is_hidden() && last.elapsed() > REPORT {
-                    eprintln!("{done} of {steps} steps, {found} findings");
+                    say::err!("{done} of {steps} steps, {found} findings");
                     last = Instant::now();
                 }
             }
@@ -102,26 +106,30 @@ fn main() -> ExitCode {
             seconds,
             findings,
         };
-        println!("{}", serde_json::to_string(&report).expect("a report is JSON"));
+        say::out!("{}", serde_json::to_string(&report).expect("a report is JSON"));
     } else {
         for finding in &outcome.findings {
             let hazard = finding.hazard.as_deref().unwrap_or("-");
-            println!("step {} {} {hazard}: {}", finding.step, finding.property, finding.text);
+            say::out!("step {} {} {hazard}: {}", finding.step, finding.property, finding.text);
         }
         let found = outcome.findings.len();
-        println!(
+        say::out!(
             "{variant}, seed {seed}: {} of {steps} steps, {found} findings, {seconds:.1} s",
             outcome.steps
         );
         if found > 0 {
             let threads = if *threads { " --threads" } else { "" };
-            println!(
+            say::out!(
                 "again: steps --variant {variant} --steps {} --seed {seed}{threads}",
                 outcome.steps
             );
         }
     }
-    if outcome.findings.is_empty() && outcome.steps == *steps {
+    let lost = say::lost();
+    if let Some(why) = &lost {
+        say::err!("steps: not all could be printed: {why}");
+    }
+    if outcome.findings.is_empty() && outcome.steps == *steps && lost.is_none() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -1,5 +1,8 @@
 //! Lists the models, and runs one.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use loom_tests::engine::Mode;
 use loom_tests::models::{self, Mutant};
@@ -45,13 +48,13 @@ enum Command {
         #[arg(long, value_parser = bound)]
         bound: Option<Bound>,
         /// Gives up after this time, with the verdict "cut".
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..=YEAR))]
         max_seconds: Option<u64>,
         /// Threads that explore, in modes sc and tso; all cores if not given.
-        #[arg(long)]
+        #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
         workers: Option<usize>,
         /// Most memory for states, in MiB, in modes sc and tso.
-        #[arg(long, default_value_t = 8192)]
+        #[arg(long, default_value_t = 8192, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
         memory: u64,
         /// In modes sc and tso: makes every access to a shared word a step; in mode rmw: without sleep sets. To
         /// check the reductions.
@@ -67,6 +70,9 @@ enum Command {
     },
 }
 
+/// Seconds that nobody waits longer than.
+const YEAR: u64 = 31_536_000;
+
 #[derive(Clone, Copy)]
 struct Bound(Option<usize>);
 
@@ -81,11 +87,19 @@ fn bound(text: &str) -> Result<Bound, String> {
 }
 
 fn refuse(text: &str) -> ! {
-    eprintln!("models: {text}");
+    say::err!("models: {text}");
     std::process::exit(2)
 }
 
 fn main() {
+    answer();
+    if let Some(why) = say::lost() {
+        say::err!("models: not all could be printed: {why}");
+        std::process::exit(1);
+    }
+}
+
+fn answer() {
     match Cli::parse().command {
         Command::List { json } => list(json),
         Command::Functions { json } => functions(json),
@@ -112,7 +126,7 @@ fn main() {
             ctrlc::set_handler(|| run::interrupted()).expect("no other handler is set");
             let bound = bound.map(|bound| bound.0);
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
-            let workers = workers.unwrap_or(cores).max(1);
+            let workers = workers.unwrap_or(cores);
             let memory = memory << 20;
             let reduce = !no_reduction;
             let options =
@@ -140,12 +154,12 @@ fn list(json: bool) {
                 })
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&rows).expect("plain data"));
+        say::out!("{}", serde_json::to_string_pretty(&rows).expect("plain data"));
         return;
     }
     for m in models::all() {
-        println!("{:28} {} {:3} {} CPUs  {}", m.name, m.property.id(), m.hazard, m.cpus, m.about);
-        println!(
+        say::out!("{:28} {} {:3} {} CPUs  {}", m.name, m.property.id(), m.hazard, m.cpus, m.about);
+        say::out!(
             "{:28} kills {}",
             "",
             m.mutants.iter().map(Mutant::name).collect::<Vec<_>>().join(", ")
@@ -163,10 +177,10 @@ fn functions(json: bool) {
             .iter()
             .map(|(model, names)| json!({ "model": model, "functions": names }))
             .collect();
-        println!("{}", serde_json::to_string_pretty(&rows).expect("plain data"));
+        say::out!("{}", serde_json::to_string_pretty(&rows).expect("plain data"));
         return;
     }
     for (model, names) in all {
-        println!("{model:28} {}", names.join(" "));
+        say::out!("{model:28} {}", names.join(" "));
     }
 }

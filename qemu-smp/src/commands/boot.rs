@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::cli::BootArgs;
+use crate::files::Room;
 use crate::guest::{self, Accel, Symbols};
 use crate::iso;
 use crate::kernel;
@@ -21,6 +22,9 @@ pub(super) fn run(paths: &Paths, toolchain: Choice, args: &BootArgs) -> Result<b
     needs.extend(args.iso.then_some(Need::Grub));
     setup::ensure(paths, &needs, options)?;
 
+    if boot.accel == Accel::Kvm {
+        guest::probe(paths, boot.accel)?;
+    }
     let progress = Progress::new(2);
     let elf = if args.no_build {
         kernel::existing(paths, &boot.variant)?
@@ -33,14 +37,16 @@ pub(super) fn run(paths: &Paths, toolchain: Choice, args: &BootArgs) -> Result<b
         ));
         kernel::build(paths, &toolchain, &boot.variant, |line| progress.remark(line))?
     };
+    // The folder goes away with this value, after the boot.
+    let room = Room::new()?;
     if args.iso {
         progress.doing("making the CD image");
-        boot.iso = Some(iso::make(paths, &elf, &boot.append(), &paths.iso().join("boot.iso"))?);
+        // An image of this boot's own: another boot's would carry other options.
+        let image = room.path().join("boot.iso");
+        boot.iso = Some(iso::make(paths, &elf, &boot.append(), &image)?);
     }
-    // The folder goes away with this value, after the boot.
-    let room = args.gdb.then(|| tempfile::Builder::new().prefix("smp-").tempdir()).transpose()?;
-    if let Some(room) = &room {
-        let socket = room.path().join("gdb");
+    if args.gdb {
+        let socket = guest::socket(room.path().join("gdb"))?;
         progress.say(&format!("the guest waits for a debugger: {}", gdb(&elf, &socket)));
         boot.gdb = Some(socket);
     }
@@ -60,9 +66,9 @@ pub(super) fn run(paths: &Paths, toolchain: Choice, args: &BootArgs) -> Result<b
 
     let symbols = Symbols::read(&elf);
     if args.json {
-        println!("{:#}", report.json(&symbols));
+        say::out!("{:#}", report.json(&symbols));
     } else {
-        print!("{}", report.text(&symbols));
+        say::text!("{}", report.text(&symbols));
     }
     Ok(report.outcome.passed())
 }

@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, bail};
 
 use crate::cli;
-use crate::coverage::{Coverage, measure};
+use crate::coverage::{Coverage, forget, measure};
+use crate::lock::Turn;
 use crate::paths::Paths;
 use crate::progress::Progress;
 use crate::setup::{self, Need, Options};
@@ -22,10 +23,10 @@ pub(super) fn run(paths: &Paths, toolchain: Choice, args: &cli::Coverage) -> Res
     let coverage = measured(paths, options, |line| progress.remark(line))?;
     drop(progress);
     if args.json {
-        println!("{:#}", coverage.json());
+        say::out!("{:#}", coverage.json());
     } else {
-        print!("{}", coverage.text());
-        println!("{}: {}", if coverage.passed() { "pass" } else { "NO PASS" }, coverage.summary());
+        say::text!("{}", coverage.text());
+        say::out!("{}: {}", if coverage.passed() { "pass" } else { "NO PASS" }, coverage.summary());
     }
     Ok(coverage.passed())
 }
@@ -40,6 +41,8 @@ pub(super) fn stage(paths: &Paths, options: Options) -> Result<String> {
 }
 
 fn measured(paths: &Paths, options: Options, look: impl FnMut(&str)) -> Result<Coverage> {
+    let _turn = Turn::wait(paths, "target/coverage")?;
+    forget(paths)?;
     setup::ensure(paths, &Need::COVERAGE, options).context(REMEDY)?;
     measure(paths, look)
 }

@@ -77,7 +77,7 @@ fn row(variant: &str, hazard: &str, verdict: Verdict, reason: Option<String>) ->
     let boot = Boot::new(variant, CPUS);
     Row {
         id: format!("kernel-{}/{variant}", hazard.to_lowercase()),
-        property: hazard_property(hazard).to_owned(),
+        property: property(hazard),
         hazard: hazard.to_owned(),
         variant: variant.to_owned(),
         engine: "qemu".to_owned(),
@@ -101,6 +101,11 @@ fn row(variant: &str, hazard: &str, verdict: Verdict, reason: Option<String>) ->
     }
 }
 
+/// What a finding of this name breaks; where nobody knows the name, the judgement says so.
+fn property(hazard: &str) -> String {
+    hazard_property(hazard).unwrap_or(hazard).to_owned()
+}
+
 fn counterexample(hazard: &str, findings: &[&Finding]) -> Counterexample {
     let count = findings.len();
     let name = hazard_name(hazard).unwrap_or("not in the ledger");
@@ -114,8 +119,8 @@ fn counterexample(hazard: &str, findings: &[&Finding]) -> Counterexample {
         note: format!("must show {:#x}: {}", finding.expected, finding.detail),
     });
     Counterexample {
-        summary: format!("{count} stale accesses in the running kernel ({name}). {first}"),
-        property: hazard_property(hazard).to_owned(),
+        summary: format!("{count} findings in the running kernel ({name}). {first}"),
+        property: property(hazard),
         steps: steps.collect(),
         end: Vec::new(),
     }

@@ -1,6 +1,8 @@
 //! `cargo smp iso`.
 
-use anyhow::Result;
+use std::path::absolute;
+
+use anyhow::{Context, Result};
 
 use crate::cli::Iso;
 use crate::iso;
@@ -29,9 +31,11 @@ pub(super) fn run(paths: &Paths, choice: Choice, args: &Iso) -> Result<bool> {
     progress.step();
     progress.doing("making the CD image");
     let usual = paths.iso().join(format!("{variant}.iso"));
-    let image = args.output.clone().unwrap_or(usual);
-    let image = iso::make(paths, &elf, &args.append, &image)?;
+    // Of the folder that the user is in, whatever folder the program that writes it runs in.
+    let image =
+        absolute(args.output.clone().unwrap_or(usual)).context("cannot tell the current folder")?;
+    let image = iso::make(paths, &elf, &args.append.command_line(), &image)?;
     drop(progress);
-    println!("{}", image.display());
+    say::out!("{}", image.display());
     Ok(true)
 }

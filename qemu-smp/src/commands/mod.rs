@@ -30,7 +30,7 @@ pub fn run(cli: Cli) -> Result<bool> {
     let paths = Paths::find()?;
     process::install_signals()?;
     if let Err(error) = reaper::start() {
-        eprintln!("note: {error:#}; children may be left behind if this process is killed");
+        say::err!("note: {error:#}; children may be left behind if this process is killed");
     }
     let toolchain = cli.kernel_toolchain;
     match cli.command {

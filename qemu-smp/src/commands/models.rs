@@ -52,10 +52,10 @@ pub(super) fn run(paths: &Paths, args: &cli::Models) -> Result<bool> {
         })
     });
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        say::out!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
         rows.iter().for_each(print_finding);
-        println!("{}", table(&rows));
+        say::out!("{}", table(&rows));
     }
     Ok(!interrupted() && rows.len() == jobs.len() && rows.iter().all(|row| row.expected()))
 }
@@ -70,26 +70,30 @@ fn full(paths: &Paths) -> Result<bool> {
     nextest.args(["--run-ignored", "all", "--no-fail-fast", "--no-input-handler"]);
     nextest.args(["--profile", "full"]);
     clean_cargo(&mut nextest, false);
-    let said = capture(nextest, FULL, |line| println!("{line}"))?;
+    let said = capture(nextest, FULL, |line| say::out!("{line}"))?;
     if !said.success() {
-        println!("cargo nextest: {}", said.ending());
+        say::out!("cargo nextest: {}", said.ending());
     }
     Ok(said.success())
 }
 
 fn list(models: &[Model], json: bool) -> Result<bool> {
     if json {
-        println!("{}", serde_json::to_string_pretty(models)?);
+        say::out!("{}", serde_json::to_string_pretty(models)?);
         return Ok(true);
     }
     for model in models {
-        println!(
+        say::out!(
             "{}  ({} {}, {} CPUs): {}",
-            model.name, model.property, model.hazard, model.cpus, model.about
+            model.name,
+            model.property,
+            model.hazard,
+            model.cpus,
+            model.about
         );
-        println!("    variants: {}; modes: {}", model.variants.join(", "), model.modes.join(", "));
+        say::out!("    variants: {}; modes: {}", model.variants.join(", "), model.modes.join(", "));
         for killed in model.killed.iter().filter(|killed| !killed.by.is_empty()) {
-            println!("    notices ({}): {}", killed.mode, killed.by.join(", "));
+            say::out!("    notices ({}): {}", killed.mode, killed.by.join(", "));
         }
     }
     Ok(true)
@@ -98,20 +102,23 @@ fn list(models: &[Model], json: bool) -> Result<bool> {
 /// The counterexample as a timeline.
 fn print_finding(row: &Row) {
     let Some(found) = &row.counterexample else { return };
-    println!("{} {} on {} ({}): {}", row.hazard, row.model, row.variant, row.mode, found.summary);
+    say::out!("{} {} on {} ({}): {}", row.hazard, row.model, row.variant, row.mode, found.summary);
     for step in &found.steps {
         let indent = "  ".repeat(step.cpu as usize);
         let value =
             if step.value.is_empty() { String::new() } else { format!(" = {}", step.value) };
         let note =
             if step.note.is_empty() { String::new() } else { format!("    ({})", step.note) };
-        println!(
+        say::out!(
             "  {:>4}  {indent}CPU {}  {} {}{value}{note}",
-            step.step, step.cpu, step.op, step.target
+            step.step,
+            step.cpu,
+            step.op,
+            step.target
         );
     }
     for line in &found.end {
-        println!("  end   {line}");
+        say::out!("  end   {line}");
     }
-    println!();
+    say::out!();
 }

@@ -1,13 +1,16 @@
 //! `cargo smp soak`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::cli::SoakArgs;
-use crate::guest::{Symbols, attended};
+use crate::files::{self, Room};
+use crate::guest::{Accel, Symbols, attended, probe};
 use crate::kernel;
+use crate::lock::Turn;
 use crate::paths::Paths;
 use crate::process::interrupted;
 use crate::progress::Progress;
@@ -18,23 +21,64 @@ use crate::variants::{SEED, UPSTREAM};
 
 pub(super) fn run(paths: &Paths, toolchain: Choice, args: &SoakArgs) -> Result<bool> {
     let plan = args.plan()?;
-    let options = Options { no_install: args.install.no_install, toolchain };
-    let needs = if args.no_build { vec![Need::Qemu] } else { Need::GUEST.to_vec() };
-    setup::ensure(paths, &needs, options)?;
-    let output = args.output.clone().unwrap_or_else(|| {
-        paths.target().join("soak").join(format!("{}-{}.json", plan.variant, plan.smp))
-    });
+    let output = match &args.output {
+        Some(file) => absolute(file).context("cannot tell the current folder")?,
+        None => paths.target().join("soak").join(format!("{}-{}.json", plan.variant, plan.smp)),
+    };
     if let Some(folder) = output.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
+    // Two soaks of one name would write the same report.
+    let shown = output.strip_prefix(paths.root()).unwrap_or(&output).display().to_string();
+    let _turn = Turn::wait(paths, &shown)?;
+    // An earlier run's word must not be taken for this one's, however this one ends.
+    let mut draft = plan.draft("the soak did not come to its end: it still runs, or it was killed");
+    draft["process"] = std::process::id().into();
+    if files::write(&output, format!("{draft:#}\n")).is_err() && output.is_file() {
+        files::forget(&output)?;
+    }
 
+    let soaked = soak(paths, toolchain, args, &plan, &output, draft);
+    if let Err(error) = &soaked {
+        let draft = plan.draft(&format!("{error:#}"));
+        let _ = files::write(&output, format!("{draft:#}\n"));
+        if args.json {
+            say::out!("{draft:#}");
+        } else {
+            say::out!("INCONCLUSIVE: soak of {} on {} CPUs", plan.variant, plan.smp);
+        }
+    }
+    match soaked? {
+        (passed, None) => Ok(passed),
+        (_, Some(error)) => Err(error.context(format!(
+            "cannot write {}: the report above is all there is",
+            output.display()
+        ))),
+    }
+}
+
+/// Soaks, and returns whether that was a pass, and why its report could not be written if so.
+fn soak(
+    paths: &Paths,
+    toolchain: Choice,
+    args: &SoakArgs,
+    plan: &Plan,
+    output: &Path,
+    draft: Value,
+) -> Result<(bool, Option<anyhow::Error>)> {
+    let options = Options { no_install: args.install.no_install, toolchain };
+    let needs = if args.no_build { vec![Need::Qemu] } else { Need::GUEST.to_vec() };
+    setup::ensure(paths, &needs, options)?;
+    if plan.accel == Accel::Kvm {
+        probe(paths, plan.accel)?;
+    }
     let seconds = match plan.length {
         Length::Time(ms) => ms as usize / 1000,
         Length::Rounds(_) => 0,
     };
     let progress = Progress::new(seconds);
-    let work = Work { paths, toolchain, args, progress: &progress, plan: &plan };
-    let room = tempfile::Builder::new().prefix("smp-").tempdir().context("cannot make a folder")?;
+    let work = Work { paths, toolchain, args, progress: &progress, plan };
+    let room = Room::new()?;
     let window = room.path().join("window");
 
     // A soak of the code as found is its own control.
@@ -60,7 +104,7 @@ pub(super) fn run(paths: &Paths, toolchain: Choice, args: &SoakArgs) -> Result<b
         plan.seed,
         if seconds > 0 { format!(", for {seconds} s") } else { String::new() }
     ));
-    let mut watch = Watch::new(&progress, &window, &[]).with_draft(&output);
+    let mut watch = Watch::new(&progress, &window, &[]).with_draft(output, draft);
     if plan.chaos && plan.icount.is_none() {
         watch = watch.with_stalls(plan.seed);
     }
@@ -68,22 +112,18 @@ pub(super) fn run(paths: &Paths, toolchain: Choice, args: &SoakArgs) -> Result<b
     watch.finish(&report.said);
 
     let symbols = Symbols::read(&elf);
-    let soak = Soak::new(&plan, &report, &watch, &shown);
+    let soak = Soak::new(plan, &report, &watch, &shown);
     let json = format!("{:#}\n", soak.json(&symbols));
-    let written = fs::write(&output, &json);
+    let written = files::write(output, &json);
     if args.json {
-        print!("{json}");
+        say::text!("{json}");
     } else {
-        print!("{}", soak.text(&symbols));
+        say::text!("{}", soak.text(&symbols));
+        if written.is_ok() {
+            say::out!("  all of it: {}", output.display());
+        }
     }
-    let passed = soak.verdict == Verdict::Pass;
-    written.with_context(|| {
-        format!("cannot write {}: the report above is all there is", output.display())
-    })?;
-    if !args.json {
-        println!("  all of it: {}", output.display());
-    }
-    Ok(passed)
+    Ok((soak.verdict == Verdict::Pass, written.err()))
 }
 
 struct Work<'a> {

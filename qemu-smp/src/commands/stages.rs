@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::files;
 use crate::paths::Paths;
 use crate::process::{capture, interrupted, tail};
+use crate::progress::Progress;
 
 /// Lines of a failed stage that are printed; the log file has all of them.
 const SHOWN: usize = 120;
@@ -27,16 +29,18 @@ impl<'a> Stages<'a> {
     /// Runs a stage; after an interruption it fails without being run.
     pub(super) fn run(&mut self, name: &str, work: impl FnOnce() -> Result<String>) {
         let begun = Instant::now();
-        println!("==> {name}");
+        say::out!("==> {name}");
+        let progress = Progress::of(&format!("at {name}"));
         let result = if interrupted() { Err(anyhow::anyhow!("interrupted")) } else { work() };
+        drop(progress);
         let time = begun.elapsed();
         match &result {
-            Ok(what) => println!(
+            Ok(what) => say::out!(
                 "    ok, {:.1} s{}{what}",
                 time.as_secs_f64(),
                 if what.is_empty() { "" } else { ": " }
             ),
-            Err(error) => println!("{error:#}\n    FAILED {name}, {:.1} s", time.as_secs_f64()),
+            Err(error) => say::out!("{error:#}\n    FAILED {name}, {:.1} s", time.as_secs_f64()),
         }
         self.done.push((name.to_owned(), result.is_ok(), time));
     }
@@ -51,20 +55,22 @@ impl<'a> Stages<'a> {
     ) {
         let paths = self.paths;
         self.run(name, || {
-            let mut log = String::new();
-            let said = capture(make()?, limit, |line| {
-                if show {
-                    println!("    {line}");
-                }
-                log.push_str(line);
-                log.push('\n');
-            })?;
             let file = paths
                 .logs()
                 .join(format!("test-{}.log", name.replace(|c: char| !c.is_alphanumeric(), "-")));
             fs::create_dir_all(paths.logs())
                 .with_context(|| format!("cannot make {}", paths.logs().display()))?;
-            fs::write(&file, &log).with_context(|| format!("cannot write {}", file.display()))?;
+            // An earlier run's word must not be taken for this one's.
+            files::write(&file, "this stage did not come to its end\n")?;
+            let mut log = String::new();
+            let said = capture(make()?, limit, |line| {
+                if show {
+                    say::out!("    {line}");
+                }
+                log.push_str(line);
+                log.push('\n');
+            })?;
+            files::write(&file, &log)?;
             if said.success() {
                 return Ok(String::new());
             }

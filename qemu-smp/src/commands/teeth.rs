@@ -10,6 +10,7 @@ use teeth::Mutant;
 use teeth::workspace::Workspace;
 
 use crate::cli;
+use crate::lock::Turn;
 use crate::models::Model;
 use crate::parallel;
 use crate::paths::Paths;
@@ -29,6 +30,8 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
     if args.list {
         return list(&workspace.mutants, &wanted, args.json);
     }
+    let _turn = Turn::wait(paths, "target/teeth")?;
+    Memory::put_aside(paths)?;
     let progress = Progress::new(wanted.len());
     progress.doing("building all mutants");
     let built = build(paths, &mut workspace, |line| progress.remark(line))?;
@@ -78,7 +81,6 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
             }
         }
     }
-    memory.forget_findings()?;
     let open: Vec<Finding> =
         findings.iter().filter(|finding| wanted.contains(&finding.id)).cloned().collect();
     let judged = |findings: &[Finding]| {
@@ -105,11 +107,11 @@ pub(super) fn run(paths: &Paths, args: &cli::Teeth) -> Result<bool> {
     let teeth = judged(&findings);
     memory.keep(&teeth)?;
     if args.json {
-        println!("{:#}", teeth.json());
+        say::out!("{:#}", teeth.json());
     } else {
-        print!("{}", teeth.text());
+        say::text!("{}", teeth.text());
         let passed = teeth.passed() && !interrupted();
-        println!("{}: {}", if passed { "pass" } else { "NO PASS" }, teeth.summary());
+        say::out!("{}: {}", if passed { "pass" } else { "NO PASS" }, teeth.summary());
     }
     Ok(teeth.passed() && !interrupted())
 }
@@ -140,7 +142,7 @@ fn chosen(mutants: &[Mutant], args: &cli::Teeth) -> Result<Vec<usize>> {
     }
     if let Some(sample) = args.sample {
         chosen.retain(|mutant| mutant.in_fixed);
-        eprintln!("a sample of {sample} mutants: --seed {}", args.seed);
+        say::err!("a sample of {sample} mutants: --seed {}", args.seed);
         fastrand::Rng::with_seed(args.seed).shuffle(&mut chosen);
         chosen.truncate(sample);
         chosen.sort_by_key(|mutant| mutant.id);
@@ -157,12 +159,12 @@ fn list(mutants: &[Mutant], wanted: &[usize], json: bool) -> Result<bool> {
                 Finding::new(mutant, fate)
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        say::out!("{}", serde_json::to_string_pretty(&rows)?);
         return Ok(true);
     }
     for mutant in listed {
         let note = if mutant.in_fixed { "" } else { "  (not in Fixed)" };
-        println!("{}{note}", mutant.line());
+        say::out!("{}{note}", mutant.line());
     }
     Ok(true)
 }

@@ -9,6 +9,7 @@ use super::coverage;
 use super::stages::Stages;
 use crate::cli::Install;
 use crate::kernel;
+use crate::lock::Turn;
 use crate::paths::Paths;
 use crate::process::{capture, clean_cargo, command};
 use crate::setup::{self, Need, Options};
@@ -23,6 +24,8 @@ const SUITE: Duration = Duration::from_secs(3600);
 const KERNELS: [&str; 5] = [SEED, UPSTREAM, FIXED, "fixed-a1", "fixed-c1"];
 
 pub(super) fn run(paths: &Paths, choice: Choice, args: Install) -> Result<bool> {
+    // A boot's CPUs need the host's cores: two suites at once would miss their deadlines.
+    let _turn = Turn::wait(paths, "the test suite")?;
     let mut stages = Stages::new(paths);
     let options = Options { no_install: args.no_install, toolchain: choice };
     stages.run("set-up", || {
@@ -72,8 +75,8 @@ pub(super) fn run(paths: &Paths, choice: Choice, args: Install) -> Result<bool> 
     });
 
     let (passed, failed) = stages.counts();
-    println!("\n{}", stages.summary());
-    println!("{passed} passed, {failed} failed");
+    say::out!("\n{}", stages.summary());
+    say::out!("{passed} passed, {failed} failed");
     Ok(failed == 0)
 }
 

@@ -9,6 +9,7 @@ use super::{guest_rows, model_rows};
 use crate::cli::Verify;
 use crate::guest::{self, Boot, Report, Symbols, nanoseconds};
 use crate::kernel;
+use crate::lock::Turn;
 use crate::models::{self, Job, Models};
 use crate::paths::Paths;
 use crate::process::interrupted;
@@ -23,6 +24,7 @@ use crate::verdict::{Verdict, agreements, table};
 const BENCH_CPUS: [u32; 2] = [2, 4];
 
 pub(super) fn run(paths: &Paths, choice: Choice, args: &Verify) -> Result<bool> {
+    let _turn = Turn::wait(paths, "target/review")?;
     let mut review = Review::begin(paths)?;
     for variant in [SEED, FIXED] {
         review.plan(guest_rows::planned(variant));
@@ -40,7 +42,7 @@ pub(super) fn run(paths: &Paths, choice: Choice, args: &Verify) -> Result<bool> 
 
     let problems = review.problems();
     if args.json {
-        println!("{:#}", review.json());
+        say::out!("{:#}", review.json());
     } else {
         print(&review, &problems);
     }
@@ -82,7 +84,7 @@ impl Work<'_> {
             bail!("interrupted");
         }
         if let Err(error) = result {
-            eprintln!("trouble: {error:#}");
+            say::err!("trouble: {error:#}");
             self.review.trouble(format!("{error:#}"));
             self.review.save()?;
         }
@@ -148,7 +150,7 @@ impl Work<'_> {
             "booting {} on {} CPUs, {}",
             boot.variant,
             boot.smp,
-            boot.append()
+            boot.runs().options
         ));
         let built = self.built.iter().find(|(variant, _)| *variant == boot.variant);
         let elf = match built {
@@ -188,14 +190,14 @@ impl Work<'_> {
 }
 
 fn print(review: &Review, problems: &[String]) {
-    println!("{}", table(&review.rows));
+    say::out!("{}", table(&review.rows));
     let said = agreements(&review.rows);
     let agreed = said.iter().filter(|one| one.agreed()).count();
-    println!("engines: {} models and variants by both, {agreed} with one verdict", said.len());
+    say::out!("engines: {} models and variants by both, {agreed} with one verdict", said.len());
     for one in said.iter().filter(|one| !one.agreed()) {
         let why: Vec<&str> =
             one.because.iter().copied().chain(one.unexplained.iter().map(String::as_str)).collect();
-        println!("  {} on {}: {} ({})", one.model, one.variant, one.says(), why.join("; "));
+        say::out!("  {} on {}: {} ({})", one.model, one.variant, one.says(), why.join("; "));
     }
     for one in review.comparisons() {
         let bar = match (one.barred, one.good()) {
@@ -203,7 +205,7 @@ fn print(review: &Review, problems: &[String]) {
             (true, true) => format!("above the bar of {BAR}"),
             (true, false) => format!("BELOW the bar of {BAR}"),
         };
-        println!(
+        say::out!(
             "{} at -smp {}: median {} on Seed, {} on Fixed: {:.1} times faster ({bar})",
             one.name,
             one.smp,
@@ -213,8 +215,8 @@ fn print(review: &Review, problems: &[String]) {
         );
     }
     for problem in problems {
-        println!("problem: {problem}");
+        say::out!("problem: {problem}");
     }
-    println!("{}\n{}", review.file("verdict.json").display(), review.file("index.html").display());
-    println!("verdict: {}", if problems.is_empty() { "pass" } else { "NO PASS" });
+    say::out!("{}\n{}", review.file("verdict.json").display(), review.file("index.html").display());
+    say::out!("verdict: {}", if problems.is_empty() { "pass" } else { "NO PASS" });
 }

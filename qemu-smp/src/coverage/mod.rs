@@ -14,5 +14,5 @@ mod source;
 pub use explanations::{Explanation, FILE, parse};
 pub use judge::{BAR, Coverage, FileLines, Uncovered, judge};
 pub use lcov::{Counts, counts};
-pub use run::measure;
+pub use run::{forget, measure};
 pub use source::Source;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::{Counts, Coverage, FILE, Source, counts, judge, parse};
+use crate::files;
 use crate::paths::Paths;
 use crate::process::{capture, clean_cargo, command, tail};
 
@@ -23,28 +24,29 @@ const SHOWN: usize = 60;
 /// Measures and judges. Leaves coverage.json and lcov.info in target/coverage, also where lines are
 /// missing or not explained.
 pub fn measure(paths: &Paths, mut look: impl FnMut(&str)) -> Result<Coverage> {
+    let folder = paths.coverage();
+    let (lcov, report) = (folder.join("lcov.info"), folder.join("coverage.json"));
     // Before anything runs: a row that cannot be read needs no measurement to be wrong.
     let file = paths.root().join(FILE);
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {FILE}"))?;
     let explanations = parse(&text)?;
-
-    let folder = paths.coverage();
-    let (lcov, report) = (folder.join("lcov.info"), folder.join("coverage.json"));
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    for old in [&lcov, &report] {
-        // An earlier run's word must not be taken for this one's.
-        if old.exists() {
-            fs::remove_file(old).with_context(|| format!("cannot remove {}", old.display()))?;
-        }
-    }
     run(paths, &lcov, &mut look)?;
 
     let text = fs::read_to_string(&lcov)
         .with_context(|| format!("cargo llvm-cov left no {}", lcov.display()))?;
     let coverage = judge(&sources(paths)?, &below(paths, counts(&text)?)?, &explanations);
-    fs::write(&report, format!("{:#}\n", coverage.json()))
-        .with_context(|| format!("cannot write {}", report.display()))?;
+    files::write(&report, format!("{:#}\n", coverage.json()))?;
     Ok(coverage)
+}
+
+/// Takes an earlier run's files away: their word must not be taken for this one's.
+pub fn forget(paths: &Paths) -> Result<()> {
+    let folder = paths.coverage();
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for old in ["lcov.info", "coverage.json"] {
+        files::forget(&folder.join(old))?;
+    }
+    files::forget(&paths.logs().join("coverage.log"))
 }
 
 /// Runs the tests of the root package, by cargo's own runner, in a target folder of their own.
@@ -63,7 +65,7 @@ fn run(paths: &Paths, lcov: &Path, look: &mut impl FnMut(&str)) -> Result<()> {
     let file = paths.logs().join("coverage.log");
     fs::create_dir_all(paths.logs())
         .with_context(|| format!("cannot make {}", paths.logs().display()))?;
-    fs::write(&file, &log).with_context(|| format!("cannot write {}", file.display()))?;
+    files::write(&file, &log)?;
     if said.success() {
         return Ok(());
     }

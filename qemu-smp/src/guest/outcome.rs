@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use mmu386_wire::exit;
 use serde::Serialize;
 
-use super::Transcript;
+use super::{Runs, Transcript};
 use crate::process::Ended;
 
 /// What is wrong with a run.
@@ -26,6 +26,13 @@ pub enum Problem {
     LostCpus(Vec<u32>),
     /// Tests failed.
     TestsFailed(Vec<String>),
+    /// The guest runs something else than it was asked to, or does not say what.
+    SomethingElse {
+        /// What it was asked for.
+        asked: String,
+        /// What it says that it runs, if it says so.
+        runs: Option<String>,
+    },
     /// The kernel and the harness do not agree on what happened.
     Incomplete(String),
     /// Events could not be read.
@@ -48,6 +55,10 @@ impl Problem {
             Self::Reset => "the guest reset itself: triple fault".to_owned(),
             Self::LostCpus(cpus) => format!("CPUs that never came up: {cpus:?}"),
             Self::TestsFailed(names) => format!("tests failed: {}", names.join(", ")),
+            Self::SomethingElse { asked, runs } => {
+                let runs = runs.as_deref().unwrap_or("it does not say what");
+                format!("the guest runs something else: asked for {asked}; runs {runs}")
+            }
             Self::Incomplete(why) => format!("incomplete: {why}"),
             Self::Garbled(count) => format!("{count} garbled event lines on the serial port"),
             Self::Qemu(why) => format!("QEMU failed: {why}"),
@@ -63,17 +74,20 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Judges a run that was asked for `smp` CPUs of a variant; `limit` says which one it passed if it
-    /// did not end.
-    pub fn judge(said: &Transcript, ended: Ended, limit: &str, variant: &str, smp: u32) -> Self {
+    /// Judges a run by what was asked for; `limit` says which one it passed if it did not end.
+    pub fn judge(said: &Transcript, ended: Ended, limit: &str, asked: &Runs) -> Self {
         let mut problems = Vec::new();
+        // Gravest of all: whatever else it says, it says of something else.
+        if said.boot.as_ref().is_some_and(|runs| runs != asked) {
+            problems.push(something_else(said, asked));
+        }
         let status = ending(said, ended, limit, &mut problems);
         let failed: Vec<String> =
             said.tests.iter().filter(|test| !test.pass).map(|test| test.name.clone()).collect();
         if !failed.is_empty() {
             problems.push(Problem::TestsFailed(failed.clone()));
         }
-        let lost = said.lost_cpus(smp);
+        let lost = said.lost_cpus(asked.cpus);
         // Where the kernel did not say a word there is a better explanation than lost CPUs.
         if !lost.is_empty() && said.boot.is_some() {
             problems.push(Problem::LostCpus(lost));
@@ -82,7 +96,7 @@ impl Outcome {
             problems.push(Problem::Garbled(said.garbled.len()));
         }
         if let Some(status) = status {
-            disagreements(said, status, variant, smp, failed.len(), &mut problems);
+            disagreements(said, status, asked, failed.len(), &mut problems);
         }
         Self { problems }
     }
@@ -109,6 +123,11 @@ impl Outcome {
         matches!(self.problems[..], [Problem::TestsFailed(_)])
     }
 
+    /// Whether the guest ran something else than it was asked to, so that nothing is known of that.
+    pub fn something_else(&self) -> bool {
+        self.problems.iter().any(|problem| matches!(problem, Problem::SomethingElse { .. }))
+    }
+
     /// Whether the run was interrupted.
     pub fn interrupted(&self) -> bool {
         self.problems.contains(&Problem::Interrupted)
@@ -120,6 +139,13 @@ impl Outcome {
             [] => "passed".to_owned(),
             problems => problems.iter().map(Problem::words).collect::<Vec<_>>().join("; "),
         }
+    }
+}
+
+fn something_else(said: &Transcript, asked: &Runs) -> Problem {
+    Problem::SomethingElse {
+        asked: asked.to_string(),
+        runs: said.boot.as_ref().map(ToString::to_string),
     }
 }
 
@@ -189,22 +215,15 @@ fn describe(status: ExitStatus) -> String {
 fn disagreements(
     said: &Transcript,
     status: i32,
-    variant: &str,
-    smp: u32,
+    asked: &Runs,
     failed: usize,
     problems: &mut Vec<Problem>,
 ) {
-    let mut say = |why: String| problems.push(Problem::Incomplete(why));
-    match &said.boot {
-        Some((name, _)) if name != variant => {
-            say(format!("asked for variant {variant}, but {name} booted"))
-        }
-        Some((_, cpus)) if *cpus != smp => {
-            say(format!("asked for {smp} CPUs, but the MADT lists {cpus}"))
-        }
-        Some(_) => (),
-        None => say("the kernel never said that it runs".to_owned()),
+    if said.boot.is_none() {
+        problems.push(something_else(said, asked));
     }
+    let smp = asked.cpus;
+    let mut say = |why: String| problems.push(Problem::Incomplete(why));
     match said.all_online {
         Some((cpus, _)) if cpus != smp => {
             say(format!("the kernel counts {cpus} CPUs online of {smp}"))
@@ -249,15 +268,20 @@ fn disagreements(
 mod tests {
     use std::os::unix::process::ExitStatusExt;
 
+    use mmu386_wire::Options;
+
     use super::*;
 
     fn exited(code: i32) -> Ended {
         Ended::Exited(ExitStatus::from_raw(code << 8))
     }
 
+    fn asked(cpus: u32) -> Runs {
+        Runs { variant: "fixed".to_owned(), cpus, options: Options::default() }
+    }
+
     fn good(smp: u32) -> Transcript {
-        let mut said = Transcript::default();
-        said.feed(&format!(r#"@smp {{"event":"boot","variant":"fixed","cpus":{smp}}}"#));
+        let mut said = Transcript { boot: Some(asked(smp)), ..Transcript::default() };
         for cpu in 0..smp {
             said.feed(&format!(r#"@smp {{"event":"cpu_online","cpu":{cpu}}}"#));
         }
@@ -269,7 +293,7 @@ mod tests {
     }
 
     fn judge(said: &Transcript, ended: Ended) -> Outcome {
-        Outcome::judge(said, ended, "not done after 9 s", "fixed", 2)
+        Outcome::judge(said, ended, "not done after 9 s", &asked(2))
     }
 
     #[test]
@@ -294,7 +318,7 @@ mod tests {
             |said| said.planned = Some(2),
             |said| said.done = None,
             |said| said.done = Some((2, 0)),
-            |said| said.garbled.push("@smp {".to_owned()),
+            |said| said.garbled.keep("@smp {".to_owned()),
             |said| said.online.clear(),
         ];
         for (index, spoil) in without.iter().enumerate() {
@@ -302,6 +326,29 @@ mod tests {
             spoil(&mut said);
             assert!(!judge(&said, pass).passed(), "omission {index}");
         }
+    }
+
+    #[test]
+    fn a_guest_that_runs_something_else_is_told_apart_whatever_it_says_of_that() {
+        let otherwise: [fn(&mut Runs); 5] = [
+            |runs| runs.variant = "seed".to_owned(),
+            |runs| runs.cpus = 3,
+            |runs| runs.options.tests = "cycles".to_owned(),
+            |runs| runs.options.seed = 2,
+            |runs| runs.options.chaos = true,
+        ];
+        for (index, change) in otherwise.iter().enumerate() {
+            let mut said = good(2);
+            change(said.boot.as_mut().unwrap());
+            for ended in [exited(exit::status(exit::PASS)), exited(0), Ended::Deadline] {
+                let outcome = judge(&said, ended);
+                assert!(outcome.something_else() && !outcome.passed(), "{index}: {outcome:?}");
+                assert!(outcome.summary().starts_with("the guest runs something else: asked for "));
+            }
+        }
+        let mut silent = good(2);
+        silent.boot = None;
+        assert!(judge(&silent, exited(exit::status(exit::PASS))).something_else());
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! A running QEMU's control socket: questions, and what QEMU tells unasked.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,67 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest answer that is read whole, in bytes.
 const LONGEST: u64 = 1 << 20;
 
+/// The control socket of a QEMU that was started, which greets in its own time.
+pub(super) enum Control {
+    Awaited(UnixStream),
+    Open(Qmp),
+    Refused(String),
+}
+
+impl Control {
+    /// Makes a pair of sockets: ours, and the one that QEMU is to inherit.
+    pub(super) fn new() -> Result<(Self, UnixStream)> {
+        let (ours, theirs) = UnixStream::pair().context("cannot make a control socket")?;
+        ours.set_nonblocking(true).context("cannot make a control socket")?;
+        Ok((Self::Awaited(ours), theirs))
+    }
+
+    /// Looks whether QEMU has greeted, with a line, by now.
+    fn connect(&mut self) {
+        let Self::Awaited(stream) = self else { return };
+        let mut byte = [0];
+        loop {
+            match stream.read(&mut byte) {
+                Ok(1) if byte == *b"\n" => break,
+                Ok(1) => {}
+                Ok(_) => {
+                    *self = Self::Refused("QEMU closed its control socket".to_owned());
+                    return;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    *self = Self::Refused(error.to_string());
+                    return;
+                }
+            }
+        }
+        let opened = stream.try_clone().map_err(Into::into).and_then(Qmp::greeted);
+        *self = match opened {
+            Ok(qmp) => Self::Open(qmp),
+            Err(error) => Self::Refused(format!("{error:#}")),
+        };
+    }
+
+    /// Whether the guest has shut the machine down.
+    pub(super) fn is_shut_down(&mut self) -> bool {
+        self.connect();
+        match self {
+            Self::Open(qmp) => qmp.is_shut_down(),
+            Self::Awaited(_) | Self::Refused(_) => false,
+        }
+    }
+
+    /// The connection, if there is one.
+    pub(super) fn connected(&mut self) -> Result<&mut Qmp> {
+        self.connect();
+        match self {
+            Self::Open(qmp) => Ok(qmp),
+            Self::Awaited(_) => bail!("QEMU never greeted at its control socket"),
+            Self::Refused(why) => bail!("{why}"),
+        }
+    }
+}
+
 /// A connection. After the first answer that does not come, every question fails at once.
 pub struct Qmp {
     writer: UnixStream,
@@ -26,18 +86,14 @@ pub struct Qmp {
 }
 
 impl Qmp {
-    /// Connects to the socket of a QEMU that has made it.
-    pub fn connect(socket: &Path) -> Result<Self> {
-        let stream = UnixStream::connect(socket).context("cannot reach QEMU's control socket")?;
+    /// Begins to talk to a QEMU that has greeted.
+    fn greeted(stream: UnixStream) -> Result<Self> {
+        stream.set_nonblocking(false)?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let writer = stream.try_clone()?;
-        let mut greeting = BufReader::new(stream);
-        greeting.get_ref().set_read_timeout(Some(PATIENCE))?;
-        greeting.read_line(&mut String::new()).context("QEMU does not greet")?;
-        greeting.get_ref().set_read_timeout(None)?;
         let (sender, messages) = mpsc::sync_channel(64);
         // The thread ends with QEMU, whose end of the socket closes.
-        read_lines(greeting, LONGEST, sender, |line| line);
+        read_lines(stream, LONGEST, sender, |line| line);
         let mut qmp = Self { writer, messages, shut_down: false, broken: false };
         qmp.ask("qmp_capabilities", json!({}))?;
         // What happened before this connection was told to nobody.
@@ -124,18 +180,16 @@ impl Qmp {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixListener;
+    use std::io::{BufRead, BufReader};
     use std::thread;
 
     use super::*;
 
     /// A QEMU that greets, and then answers each question with the next of these lines.
     fn impostor(answers: &'static [&'static str]) -> Result<Qmp> {
-        let room = tempfile::tempdir().unwrap();
-        let socket = room.path().join("qmp");
-        let listener = UnixListener::bind(&socket).unwrap();
+        let (mut control, mut stream) = Control::new().unwrap();
+        assert!(control.connected().is_err(), "nobody has greeted yet");
         thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
             writeln!(stream, "{{\"QMP\":{{}}}}").unwrap();
             let mut questions = BufReader::new(stream.try_clone().unwrap());
             for answer in answers {
@@ -143,7 +197,14 @@ mod tests {
                 writeln!(stream, "{answer}").unwrap();
             }
         });
-        Qmp::connect(&socket)
+        loop {
+            control.connect();
+            match control {
+                Control::Awaited(_) => thread::yield_now(),
+                Control::Open(qmp) => return Ok(qmp),
+                Control::Refused(why) => bail!("{why}"),
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::crash::{Cpu, frame};
-use super::{Autopsy, Boot, Outcome, Panic, Symbols, Transcript};
+use super::kept::Kept;
+use super::{Autopsy, Boot, Outcome, Panic, Symbols, Transcript, can_be_steady};
 
 /// Console lines that a report ends with, and garbled lines that it shows.
 const LAST_WORDS: usize = 20;
@@ -18,6 +19,8 @@ pub struct Report {
     pub boot: Boot,
     /// QEMU's command line.
     pub command: String,
+    /// Where instructions were counted: that the run comes back, or why that cannot be promised.
+    pub comes_back: Option<Result<(), String>>,
     /// How long it took.
     pub time: Duration,
     /// The judgement.
@@ -27,7 +30,7 @@ pub struct Report {
     /// What the kernel said.
     pub said: Transcript,
     /// What QEMU wrote to its standard error.
-    pub complaints: Vec<String>,
+    pub complaints: Kept,
     /// After a hang or a reset: where every CPU was, or why QEMU would not tell.
     pub autopsy: Option<Result<Autopsy, String>>,
 }
@@ -39,6 +42,11 @@ impl Report {
             Some(Ok(autopsy)) => &autopsy.cpus,
             _ => &self.said.cpus,
         }
+    }
+
+    /// Whether the command that runs it again gives the same run: only with proof.
+    pub fn is_the_same_again(&self) -> bool {
+        self.comes_back == Some(Ok(()))
     }
 
     /// One line: what ran and how it ended.
@@ -87,8 +95,11 @@ impl Report {
                 nanoseconds(bench.max_ns)
             );
         }
-        if self.boot.icount.is_some() {
+        if let Some(comes_back) = &self.comes_back {
             let _ = writeln!(text, "  digest of all that the kernel said: {}", self.digest);
+            if let Err(why) = comes_back {
+                let _ = writeln!(text, "  another run may differ: {why}");
+            }
         }
         if !self.outcome.passed() {
             self.evidence(symbols, &mut text);
@@ -103,7 +114,7 @@ impl Report {
             let _ = writeln!(text, "--- info registers -a\n{registers}");
         }
         let _ = writeln!(text, "--- console");
-        for line in &self.said.console {
+        for line in self.said.console.iter() {
             let _ = writeln!(text, "{line}");
         }
         text
@@ -130,25 +141,32 @@ impl Report {
         if more > 0 {
             let _ = writeln!(text, "  garbled: {more} more lines, all in the report as JSON");
         }
-        for line in &self.complaints {
+        let skip = self.complaints.len().saturating_sub(LAST_WORDS);
+        if skip + self.complaints.dropped() > 0 {
+            let before = skip + self.complaints.dropped();
+            let _ = writeln!(text, "  qemu: {before} lines, and then:");
+        }
+        for line in &self.complaints[skip..] {
             let _ = writeln!(text, "  qemu: {line}");
         }
         let console = &self.said.console;
         let skip = console.len().saturating_sub(LAST_WORDS);
         if !self.outcome.only_tests_failed() && !console.is_empty() {
-            let _ = writeln!(text, "  last words of the console ({skip} lines before them):");
+            let before = skip + console.dropped();
+            let _ = writeln!(text, "  last words of the console ({before} lines before them):");
             for line in &console[skip..] {
                 let _ = writeln!(text, "    | {line}");
             }
         }
         let _ = writeln!(text, "  command: {}", self.command);
-        let _ = match self.boot.icount {
-            Some(_) => writeln!(text, "  the same again: {}", self.boot.again()),
-            None => writeln!(
+        let again = self.boot.again();
+        let _ = match &self.comes_back {
+            Some(Ok(())) => writeln!(text, "  the same again: {again}"),
+            None if can_be_steady() => writeln!(
                 text,
-                "  again, in an order that the host chooses (--icount 2 makes one that comes back): {}",
-                self.boot.again()
+                "  again, in an order that the host chooses (--icount 2 makes one that comes back): {again}"
             ),
+            _ => writeln!(text, "  again, in an order that the host chooses: {again}"),
         };
     }
 
@@ -167,6 +185,8 @@ impl Report {
             "icount": self.boot.icount,
             "digest": self.digest,
             "again": self.boot.again(),
+            "again_is_the_same_run": self.is_the_same_again(),
+            "another_run_may_differ": self.comes_back.as_ref().and_then(|proof| proof.as_ref().err()),
             "passed": self.outcome.passed(),
             "summary": self.outcome.summary(),
             "problems": self.outcome.problems,
@@ -178,6 +198,11 @@ impl Report {
             "registers": self.autopsy.as_ref().and_then(|told| told.as_ref().ok()).map(|told| &told.registers),
             "qemu_silent": self.autopsy.as_ref().and_then(|told| told.as_ref().err()),
             "qemu": self.complaints,
+            "dropped": {
+                "console": self.said.console.dropped(),
+                "garbled": self.said.garbled.dropped(),
+                "qemu": self.complaints.dropped(),
+            },
             "command": self.command,
         })
     }

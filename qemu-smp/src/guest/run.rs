@@ -2,28 +2,33 @@
 
 use std::fs;
 use std::hash::Hasher;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use mmu386_wire::Options;
+use rustix::io::{FdFlags, fcntl_setfd};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use super::kept::Kept;
 use super::qemu::{self, Accel, Qemu};
-use super::qmp::Qmp;
-use super::steady::steady;
-use super::{Outcome, Problem, Report, Symbols, Transcript, autopsy};
+use super::qmp::{Control, Qmp};
+use super::steady::Steady;
+use super::{Outcome, Problem, Report, Runs, Symbols, Transcript, autopsy};
+use crate::files::{self, Room};
 use crate::paths::Paths;
 use crate::process::{Ended, Lines, QUEUE, Running, interrupted, read_lines};
 
 /// Longest line of the guest's that is taken whole, in bytes.
 const LONGEST: u64 = 64 << 10;
 
+/// Bytes of the memory that host and guest share.
+const WINDOW: usize = 16 << 20;
+
 /// How long a guest whose instructions are counted is silent before QEMU is asked.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// The kernel's seed where none is given.
-const KERNEL_SEED: u32 = 1;
 
 /// What is to be booted, and how.
 #[derive(Debug, Clone)]
@@ -86,20 +91,29 @@ impl Boot {
         }
     }
 
+    /// What the guest has to say that it runs.
+    pub fn runs(&self) -> Runs {
+        let usual = Options::default();
+        let options = Options {
+            tests: self.tests.clone(),
+            rounds: self.rounds.unwrap_or(usual.rounds),
+            seed: self.seed.unwrap_or(usual.seed),
+            bench: self.bench,
+            ms: self.ms.unwrap_or(usual.ms),
+            chaos: self.chaos,
+            ..usual
+        };
+        Runs { variant: self.variant.clone(), cpus: self.smp, options }
+    }
+
     /// The kernel's command line.
     pub fn append(&self) -> String {
-        let mut words = vec![format!("tests={}", self.tests)];
-        words.extend(self.rounds.map(|rounds| format!("rounds={rounds}")));
-        words.extend(self.seed.map(|seed| format!("seed={seed}")));
-        words.extend(self.bench.then(|| "bench=1".to_owned()));
-        words.extend(self.ms.map(|ms| format!("ms={ms}")));
-        words.extend(self.chaos.then(|| "chaos=1".to_owned()));
-        words.join(" ")
+        self.runs().options.command_line()
     }
 
     /// The command that runs the same again; with `icount` to the last event.
     pub fn again(&self) -> String {
-        let seed = self.seed.unwrap_or(KERNEL_SEED);
+        let seed = self.runs().options.seed;
         let mut words = vec![format!(
             "cargo smp boot --smp {} --variant {} --tests {} --seed {seed}",
             self.smp, self.variant, self.tests
@@ -151,29 +165,38 @@ pub fn attended(
     elf: &Path,
     attendant: &mut impl Attendant,
 ) -> Result<Report> {
-    // In the system's folder for temporary files: the path of a socket must be short.
-    let room = tempfile::Builder::new()
-        .prefix("smp-")
-        .tempdir()
-        .context("cannot make a folder for the socket")?;
-    let socket = room.path().join("qmp");
+    let room = Room::new()?;
     if let Some(window) = &boot.window {
-        // What another guest wrote would be taken for this one's.
-        match fs::remove_file(window) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot clear {}", window.display()));
-            }
-            _ => {}
-        }
+        // What another guest wrote would be taken for this one's. All of it is there from the start: QEMU
+        // would die of a page for which there is no room, and it would look like the guest's fault.
+        fs::write(window, vec![0; WINDOW]).with_context(|| {
+            let megabytes = WINDOW >> 20;
+            format!(
+                "no room for {megabytes} MB in {}: TMPDIR can name another place",
+                window.display()
+            )
+        })?;
     }
-    let mut command = Qemu::find()?.command(paths, boot, elf, &socket);
-    let command_line = qemu::line(&command);
-    if boot.icount.is_some() {
-        steady(&mut command, room.path())?;
-    }
+    let (mut control, theirs) = Control::new()?;
+    fcntl_setfd(&theirs, FdFlags::empty()).context("cannot let QEMU inherit a control socket")?;
+    let qemu = Qemu::find()?;
+    // To be typed: whoever does has no socket to pass on.
+    let command_line = qemu::line(&qemu.command(paths, boot, elf, None));
+    let mut command = qemu.command(paths, boot, elf, Some(theirs.as_raw_fd()));
+    let mut steady = boot.icount.map(|_| Steady::with(&mut command));
 
+    // An earlier boot's log must not be taken for this one's, however this one ends.
+    let runs = boot.runs();
+    let draft = format!(
+        "{runs}: did not come to its end: it still runs in process {}, or that was killed\n  command: \
+         {command_line}\n",
+        std::process::id()
+    );
+    let begun_log = keep_log(paths, boot, &draft);
     let begun = Instant::now();
     let mut running = Running::start(command)?;
+    drop(theirs);
+    steady.iter_mut().for_each(Steady::started);
     let (out, err) = running.take_output();
     let (sender, lines) = mpsc::sync_channel(QUEUE);
     let readers = Lines::from([
@@ -182,7 +205,6 @@ pub fn attended(
     ]);
     let mut ears = Ears::new(lines);
     let symbols = Symbols::read(elf);
-    let mut control = Control::new(socket);
     let (mut silent, mut enough) = (false, false);
     let mut ended = running.wait(begun + boot.deadline, || {
         ears.drain(attendant);
@@ -216,7 +238,7 @@ pub fn attended(
         Some(most) if silent => format!("silent for {} s", most.as_secs()),
         _ => format!("not done after {} s", boot.deadline.as_secs()),
     };
-    let mut outcome = Outcome::judge(&said, ended, &limit, &boot.variant, boot.smp);
+    let mut outcome = Outcome::judge(&said, ended, &limit, &runs);
     if enough {
         outcome.problems.iter_mut().filter(|it| **it == Problem::Reset).for_each(|it| {
             *it = Problem::Stopped;
@@ -228,6 +250,7 @@ pub fn attended(
     let mut report = Report {
         boot: boot.clone(),
         command: command_line,
+        comes_back: steady.map(Steady::proof),
         time: begun.elapsed(),
         outcome,
         digest: format!("{:032x}", digest.finish128().as_u128()),
@@ -236,7 +259,8 @@ pub fn attended(
         autopsy,
     };
     // A full disk takes the file, not what is known: the report goes to the terminal still.
-    if let Err(error) = keep_log(paths, &report, &symbols) {
+    let kept = begun_log.and_then(|()| keep_log(paths, boot, &report.full_text(&symbols)));
+    if let Err(error) = kept {
         report.outcome.problems.push(Problem::NotWritten(format!("{error:#}")));
     }
     Ok(report)
@@ -246,7 +270,7 @@ pub fn attended(
 struct Ears {
     lines: mpsc::Receiver<Heard>,
     said: Transcript,
-    complaints: Vec<String>,
+    complaints: Kept,
     digest: SipHasher13,
     /// When the guest said something last.
     last: Instant,
@@ -257,7 +281,7 @@ impl Ears {
         Self {
             lines,
             said: Transcript::default(),
-            complaints: Vec::new(),
+            complaints: Kept::default(),
             digest: SipHasher13::new(),
             last: Instant::now(),
         }
@@ -273,49 +297,8 @@ impl Ears {
                     self.digest.write(b"\n");
                     self.said.feed(&line);
                 }
-                Heard::Complaint(line) => self.complaints.push(line),
+                Heard::Complaint(line) => self.complaints.keep(line),
             }
-        }
-    }
-}
-
-/// The control socket, which QEMU makes in its own time.
-enum Control {
-    Awaited(PathBuf),
-    Open(Qmp),
-    Refused(String),
-}
-
-impl Control {
-    fn new(socket: PathBuf) -> Self {
-        Self::Awaited(socket)
-    }
-
-    fn connect(&mut self) {
-        if let Self::Awaited(socket) = self
-            && socket.exists()
-        {
-            *self = match Qmp::connect(socket) {
-                Ok(qmp) => Self::Open(qmp),
-                Err(error) => Self::Refused(format!("{error:#}")),
-            };
-        }
-    }
-
-    fn is_shut_down(&mut self) -> bool {
-        self.connect();
-        match self {
-            Self::Open(qmp) => qmp.is_shut_down(),
-            Self::Awaited(_) | Self::Refused(_) => false,
-        }
-    }
-
-    fn connected(&mut self) -> Result<&mut Qmp> {
-        self.connect();
-        match self {
-            Self::Open(qmp) => Ok(qmp),
-            Self::Awaited(_) => bail!("QEMU made no control socket"),
-            Self::Refused(why) => bail!("{why}"),
         }
     }
 }
@@ -326,11 +309,10 @@ enum Heard {
     Complaint(String),
 }
 
-/// Leaves the whole report where a person can find it later.
-fn keep_log(paths: &Paths, report: &Report, symbols: &Symbols) -> Result<()> {
+/// Leaves the whole report where a person can find it later; before there is one, what is run.
+fn keep_log(paths: &Paths, boot: &Boot, text: &str) -> Result<()> {
     let logs = paths.logs();
     fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
-    let file = logs.join(format!("boot-{}-{}.log", report.boot.variant, report.boot.smp));
-    fs::write(&file, report.full_text(symbols))
-        .with_context(|| format!("cannot write {}", file.display()))
+    let file = logs.join(format!("boot-{}-{}.log", boot.variant, boot.smp));
+    files::write(&file, text)
 }

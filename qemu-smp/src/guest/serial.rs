@@ -7,7 +7,9 @@ use mmu386_wire::soak::Counters;
 use mmu386_wire::{Line, PREFIX, REGISTERS};
 use serde::Serialize;
 
+use super::Runs;
 use super::crash::{Cpu, Process, Source};
+use super::kept::{Kept, MOST};
 
 /// A test that reported.
 #[derive(Debug, Clone, Serialize)]
@@ -79,8 +81,8 @@ pub struct Soaked {
 /// Everything that came over the wire, sorted.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Transcript {
-    /// Variant that the kernel says it is, and CPUs of its MADT.
-    pub boot: Option<(String, u32)>,
+    /// What the kernel says it runs.
+    pub boot: Option<Runs>,
     /// CPUs that entered the scheduler, in order of arrival.
     pub online: Vec<u32>,
     /// All CPUs online: how many, and microseconds after power-on.
@@ -105,21 +107,18 @@ pub struct Transcript {
     /// The kernel's own count of tests passed and failed.
     pub done: Option<(u32, u32)>,
     /// Lines that should have been events and could not be read.
-    pub garbled: Vec<String>,
+    pub garbled: Kept,
     /// Console text; of a flood, the end.
-    pub console: Vec<String>,
-    /// Lines that were too many to keep.
-    pub dropped: usize,
+    pub console: Kept,
 }
 
-/// Most lines of a kind that are kept: a guest may well print for ever.
-const MOST: usize = 10_000;
-
-/// Adds a line; makes room for it by giving up the older half. Returns how many lines that were.
-fn keep(lines: &mut Vec<String>, line: String) -> usize {
-    let dropped = if lines.len() < MOST { 0 } else { lines.drain(..MOST / 2).count() };
-    lines.push(line);
-    dropped
+/// Adds to a list, unless there are more already than any guest has a reason to send.
+fn add<T>(list: &mut Vec<T>, item: T) -> bool {
+    let room = list.len() < MOST;
+    if room {
+        list.push(item);
+    }
+    room
 }
 
 impl Transcript {
@@ -127,53 +126,50 @@ impl Transcript {
     pub fn feed(&mut self, line: &str) {
         if let Some(json) = line.strip_prefix(PREFIX) {
             match serde_json::from_str::<Line<'static>>(json) {
-                Ok(event) if event.within_bounds() => self.event(event),
+                Ok(event) if event.within_bounds() => {
+                    if !self.event(event) {
+                        self.garbled(format!("{line}  [more than {MOST} of a kind]"));
+                    }
+                }
                 Ok(_) => self.garbled(format!("{line}  [out of bounds]")),
                 Err(error) => self.garbled(format!("{line}  [{error}]")),
             }
         } else if line.contains(PREFIX) {
             self.garbled(format!("{line}  [an event in the middle of a line]"));
         } else {
-            self.dropped += keep(&mut self.console, line.to_owned());
+            self.console.keep(line.to_owned());
         }
     }
 
     fn garbled(&mut self, line: String) {
-        self.dropped += keep(&mut self.garbled, line);
+        self.garbled.keep(line);
     }
 
-    fn event(&mut self, event: Line<'static>) {
+    /// Takes an event in; `false` where there are too many of its kind.
+    fn event(&mut self, event: Line<'static>) -> bool {
         match event {
-            Line::Boot { variant, cpus } => self.boot = Some((variant.into_owned(), cpus)),
-            Line::CpuOnline { cpu } => self.online.push(cpu),
+            Line::Boot { variant, cpus, options } => {
+                self.boot = Some(Runs { variant: variant.into_owned(), cpus, options });
+            }
+            Line::CpuOnline { cpu } => return add(&mut self.online, cpu),
             Line::CpusOnline { cpus, us } => self.all_online = Some((cpus, us)),
             Line::Plan { tests } => self.planned = Some(self.planned.unwrap_or(0) + tests),
             Line::Test { name, pass, detail } => {
-                self.tests.push(TestResult {
-                    name: name.into_owned(),
-                    pass,
-                    detail: detail.into_owned(),
-                });
+                let (name, detail) = (name.into_owned(), detail.into_owned());
+                return add(&mut self.tests, TestResult { name, pass, detail });
             }
             Line::Finding { hazard, cpu, va, expected, seen, detail } => {
-                self.findings.push(Finding {
-                    hazard: hazard.into_owned(),
-                    cpu,
-                    va,
-                    expected,
-                    seen,
-                    detail: detail.into_owned(),
-                })
+                let (hazard, detail) = (hazard.into_owned(), detail.into_owned());
+                let finding = Finding { hazard, cpu, va, expected, seen, detail };
+                return add(&mut self.findings, finding);
             }
-            Line::Bench { name, samples, median_ns, min_ns, max_ns } => self.benches.push(Bench {
-                name: name.into_owned(),
-                samples,
-                median_ns,
-                min_ns,
-                max_ns,
-            }),
+            Line::Bench { name, samples, median_ns, min_ns, max_ns } => {
+                let name = name.into_owned();
+                return add(&mut self.benches, Bench { name, samples, median_ns, min_ns, max_ns });
+            }
             Line::Functions { names } => {
                 self.functions.extend(names.iter().map(|name| name.clone().into_owned()));
+                return self.functions.len() <= MOST;
             }
             Line::Panic { cpu, message, regs, backtrace } => {
                 let backtrace = backtrace.into_iter().take_while(|&address| address != 0).collect();
@@ -185,21 +181,16 @@ impl Transcript {
                     .then(|| Process { index: process, name: name.into_owned() });
                 let registers = REGISTERS.iter().map(|&name| name.to_owned()).zip(regs).collect();
                 let backtrace = backtrace.into_iter().take_while(|&address| address != 0).collect();
-                self.cpus.push(Cpu {
-                    cpu,
-                    source: Source::Kernel,
-                    process,
-                    registers,
-                    halted: None,
-                    backtrace,
-                    events: Vec::new(),
-                });
+                let (source, halted, events) = (Source::Kernel, None, Vec::new());
+                let cpu = Cpu { cpu, source, process, registers, halted, backtrace, events };
+                return add(&mut self.cpus, cpu);
             }
             Line::Events { cpu, events } => {
                 let known = self.cpus.iter_mut().rfind(|known| known.cpu == cpu);
                 match known {
+                    Some(known) if known.events.len() > MOST => return false,
                     Some(known) => known.events.extend(events.iter().copied().map(Event)),
-                    None => self.console.push(format!("events of CPU {cpu}, which did not stop:")),
+                    None => self.console.keep(format!("events of CPU {cpu}, which did not stop:")),
                 }
             }
             Line::Soak { ms, counters } => {
@@ -211,6 +202,7 @@ impl Transcript {
             }
             Line::Done { passed, failed } => self.done = Some((passed, failed)),
         }
+        true
     }
 
     /// CPUs of `0..smp` that never said they were online.
@@ -230,7 +222,7 @@ impl Transcript {
 
 #[cfg(test)]
 mod tests {
-    use mmu386_wire::NAMES;
+    use mmu386_wire::{NAMES, Options};
     use serde_json::json;
 
     use super::*;
@@ -239,12 +231,24 @@ mod tests {
     fn events_and_console_text_are_told_apart() {
         let mut said = Transcript::default();
         said.feed("hello");
-        said.feed(r#"@smp {"event":"boot","variant":"seed","cpus":2}"#);
+        let boot = Line::Boot { variant: "seed".into(), cpus: 2, options: Options::default() };
+        said.feed(&format!("{PREFIX}{}", json!(boot)));
         said.feed(r#"@smp {"event":"cpu_online","cpu":1}"#);
-        assert_eq!(said.console, ["hello"]);
-        assert_eq!(said.boot, Some(("seed".to_owned(), 2)));
+        assert_eq!(*said.console, ["hello"]);
+        let runs = said.boot.as_ref().unwrap();
+        assert_eq!((runs.variant.as_str(), runs.cpus), ("seed", 2));
+        assert_eq!(runs.options, Options::default());
         assert_eq!(said.lost_cpus(2), [0]);
         assert!(said.garbled.is_empty());
+    }
+
+    #[test]
+    fn a_guest_that_sends_events_for_ever_fills_no_memory_and_cannot_pass() {
+        let mut said = Transcript::default();
+        for _ in 0..MOST + 5 {
+            said.feed(r#"@smp {"event":"cpu_online","cpu":1}"#);
+        }
+        assert_eq!((said.online.len(), said.garbled.len()), (MOST, 5));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -39,14 +40,20 @@ pub struct Running {
 
 impl Running {
     /// Starts a command as the leader of a new process group, with no input and piped output.
-    pub fn start(mut command: Command) -> Result<Self> {
+    pub fn start(command: Command) -> Result<Self> {
+        let running = Self::start_apart(command)?;
+        reaper::watch(running.group);
+        Ok(running)
+    }
+
+    /// The same for what must not be cut: it outlives `smp`, however that ends.
+    pub fn start_apart(mut command: Command) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let child = command
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
         let group =
             Pid::from_raw(i32::try_from(child.id()).context("a process number out of range")?);
-        reaper::watch(group);
         Ok(Self { child, group, ended: None })
     }
 
@@ -77,18 +84,37 @@ impl Running {
         }
     }
 
+    /// Waits until the child leaves by itself, whatever happens meanwhile, which `look` may look at.
+    pub fn wait_on(&mut self, mut look: impl FnMut()) -> Result<ExitStatus> {
+        loop {
+            if let Some(status) = self.poll()? {
+                return Ok(status);
+            }
+            look();
+            sleep(POLL);
+        }
+    }
+
     /// Ends the whole group: SIGTERM, a moment of grace, SIGKILL.
     pub fn stop(&mut self) {
         if self.ended.is_some() {
             return;
         }
-        self.signal(Signal::SIGTERM);
+        let _ = self.signal(Signal::SIGTERM);
         let patience = Instant::now() + GRACE;
         while matches!(self.poll(), Ok(None)) && Instant::now() < patience {
             sleep(POLL);
         }
         // The leader may be gone while its children are not, so the group is killed either way.
-        self.signal(Signal::SIGKILL);
+        if self.signal(Signal::SIGKILL) == Err(Errno::EPERM) && matches!(self.poll(), Ok(None)) {
+            // Another user's, such as root's after sudo: to wait for it could be for ever.
+            say::err!(
+                "process {group} belongs to another user and cannot be stopped from here: it goes on; \
+                 `sudo kill -- -{group}` stops it",
+                group = self.group
+            );
+            return;
+        }
         if self.ended.is_none() {
             self.ended = self.child.wait().ok();
             reaper::forget(self.group);
@@ -100,7 +126,7 @@ impl Running {
             self.ended = self.child.try_wait().context("cannot wait for a child")?;
             if self.ended.is_some() {
                 // What the leader left running would be an orphan.
-                self.signal(Signal::SIGKILL);
+                let _ = self.signal(Signal::SIGKILL);
                 reaper::forget(self.group);
             }
         }
@@ -108,8 +134,8 @@ impl Running {
     }
 
     /// The group may be gone already, which is what was wanted.
-    fn signal(&self, signal: Signal) {
-        let _ = killpg(self.group, signal);
+    fn signal(&self, signal: Signal) -> nix::Result<()> {
+        killpg(self.group, signal)
     }
 }
 

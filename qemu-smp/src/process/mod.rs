@@ -1,7 +1,8 @@
 //! Children: each in a process group of its own, under a deadline, and never left behind.
 //!
 //! Three things take a child down with its whole group: its deadline, an interruption of `smp`
-//! (Ctrl-C, SIGTERM, SIGHUP), and the death of `smp` itself, which the [`reaper`] watches for.
+//! (Ctrl-C, SIGTERM, SIGHUP), and the death of `smp` itself, which the [`reaper`] watches for. What
+//! installs packages is the exception: cut in the middle, it leaves a system that nobody else repairs.
 
 mod child;
 pub mod cores;
@@ -13,4 +14,4 @@ pub mod reaper;
 pub use child::{Ended, Running};
 pub use environment::{clean_cargo, command};
 pub use interrupt::{failure_status, install as install_signals, interrupted};
-pub use output::{Captured, Lines, QUEUE, capture, read_lines, tail};
+pub use output::{Captured, Lines, QUEUE, capture, capture_whole, read_lines, tail};

@@ -8,13 +8,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 
-use super::{Ended, Running};
+use super::{Ended, Running, interrupted};
 
 /// How long what is left in the pipes may take to arrive after the child has ended.
 const LEFTOVERS: Duration = Duration::from_secs(3);
 
 /// Lines that wait to be taken before whoever writes them has to wait.
 pub const QUEUE: usize = 1024;
+
+/// Most bytes of each pipe that are kept: the last ones.
+const MOST: usize = 64 << 20;
+/// Longest line that is taken whole, in bytes.
+const LONGEST: u64 = MOST as u64 / 2;
 
 /// What a command said, and how it ended.
 #[derive(Debug, Clone)]
@@ -69,35 +74,94 @@ enum Said {
 }
 
 /// Runs a command to its end or its deadline. Every line is shown to `look` as it comes.
-pub fn capture(command: Command, limit: Duration, mut look: impl FnMut(&str)) -> Result<Captured> {
+pub fn capture(command: Command, limit: Duration, look: impl FnMut(&str)) -> Result<Captured> {
     let begun = Instant::now();
     let mut running = Running::start(command)?;
-    let (out, err) = running.take_output();
-    let (sender, lines) = mpsc::sync_channel(QUEUE);
-    let readers = Lines::from([
-        out.map(|pipe| read_lines(pipe, u64::MAX, sender.clone(), Said::Out)),
-        err.map(|pipe| read_lines(pipe, u64::MAX, sender, Said::Err)),
-    ]);
-    let (mut stdout, mut stderr) = (String::new(), String::new());
-    let mut drain = |lines: &Receiver<Said>| {
-        for said in lines.try_iter().take(QUEUE) {
-            let (line, kept) = match said {
-                Said::Out(line) => (line, &mut stdout),
-                Said::Err(line) => (line, &mut stderr),
-            };
-            look(&line);
-            kept.push_str(&line);
-            kept.push('\n');
-        }
-    };
+    let mut ears = Ears::of(&mut running, look);
     let ended = running.wait(begun + limit, || {
-        drain(&lines);
+        ears.drain();
         false
     });
     // With the group gone the pipes close and the readers end.
     running.stop();
-    readers.join(|| drain(&lines))?;
-    Ok(Captured { ended: ended?, stdout, stderr, time: begun.elapsed() })
+    ears.end(ended?, begun)
+}
+
+/// Runs a command to its end, whatever happens: one that must not be cut in the middle, as it leaves
+/// behind what nobody else puts right. `told` says so when somebody wants it to end.
+pub fn capture_whole(
+    command: Command,
+    look: impl FnMut(&str),
+    told: impl FnOnce(),
+) -> Result<Captured> {
+    let begun = Instant::now();
+    let mut running = Running::start_apart(command)?;
+    let mut ears = Ears::of(&mut running, look);
+    let mut told = Some(told);
+    let status = running.wait_on(|| {
+        ears.drain();
+        if interrupted()
+            && let Some(told) = told.take()
+        {
+            told();
+        }
+    })?;
+    ears.end(Ended::Exited(status), begun)
+}
+
+/// What a child says, as it is heard.
+struct Ears<F> {
+    readers: Lines,
+    lines: Receiver<Said>,
+    look: F,
+    stdout: String,
+    stderr: String,
+}
+
+impl<F: FnMut(&str)> Ears<F> {
+    fn of(running: &mut Running, look: F) -> Self {
+        let (out, err) = running.take_output();
+        let (sender, lines) = mpsc::sync_channel(QUEUE);
+        let readers = Lines::from([
+            out.map(|pipe| read_lines(pipe, LONGEST, sender.clone(), Said::Out)),
+            err.map(|pipe| read_lines(pipe, LONGEST, sender, Said::Err)),
+        ]);
+        Self { readers, lines, look, stdout: String::new(), stderr: String::new() }
+    }
+
+    fn drain(&mut self) {
+        let Self { lines, look, stdout, stderr, .. } = self;
+        take(lines, look, stdout, stderr);
+    }
+
+    fn end(self, ended: Ended, begun: Instant) -> Result<Captured> {
+        let Self { readers, lines, mut look, mut stdout, mut stderr } = self;
+        readers.join(|| take(&lines, &mut look, &mut stdout, &mut stderr))?;
+        Ok(Captured { ended, stdout, stderr, time: begun.elapsed() })
+    }
+}
+
+/// Takes what has come.
+fn take(
+    lines: &Receiver<Said>,
+    look: &mut impl FnMut(&str),
+    stdout: &mut String,
+    stderr: &mut String,
+) {
+    for said in lines.try_iter().take(QUEUE) {
+        let (line, kept) = match said {
+            Said::Out(line) => (line, &mut *stdout),
+            Said::Err(line) => (line, &mut *stderr),
+        };
+        look(&line);
+        kept.push_str(&line);
+        kept.push('\n');
+        if kept.len() > MOST {
+            // Somebody prints for ever; the last words say why.
+            let half = kept.floor_char_boundary(MOST / 2);
+            kept.drain(..half);
+        }
+    }
 }
 
 /// The threads that read a child's output.
@@ -180,6 +244,12 @@ mod tests {
         assert_eq!(said.ended, Ended::Deadline);
         assert_eq!(said.stdout, "here\n");
         assert!(said.time < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn what_must_not_be_cut_is_waited_for() {
+        let said = capture_whole(shell("sleep 1; echo whole; exit 4"), |_| (), || ()).unwrap();
+        assert_eq!((said.stdout.as_str(), said.success()), ("whole\n", false));
     }
 
     #[test]

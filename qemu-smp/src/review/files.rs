@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::{Comparison, Measured, compare, html};
+use crate::files;
 use crate::paths::Paths;
 use crate::process::{capture, command, interrupted};
 use crate::verdict::{Planned, Row, agreements, judge};
@@ -161,10 +162,7 @@ impl Review {
     }
 
     fn write(&self, name: &str, text: &str) -> Result<()> {
-        let fresh = self.folder.join(format!(".{name}.new"));
-        let file = self.file(name);
-        fs::write(&fresh, text).with_context(|| format!("cannot write {}", fresh.display()))?;
-        fs::rename(&fresh, &file).with_context(|| format!("cannot write {}", file.display()))
+        files::write(&self.file(name), text)
     }
 }
 

@@ -2,16 +2,13 @@
 
 use std::io::{IsTerminal, stdin};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::{Need, Options, State, look, look_at};
 use crate::paths::Paths;
-use crate::process::{capture, clean_cargo, command, interrupted};
-
-/// How long one installation step may take.
-const LIMIT: Duration = Duration::from_secs(600);
+use crate::process::{capture_whole, clean_cargo, command, interrupted};
+use crate::progress::Progress;
 
 /// One command of a remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +69,7 @@ fn explain(missing: &[&State]) -> String {
 
 fn provide(paths: &Paths, state: &State, options: Options) -> Result<()> {
     let why = state.found.as_ref().err().map_or("", String::as_str);
-    eprintln!("set-up: {} is missing: {why}", state.name);
+    say::err!("set-up: {} is missing: {why}", state.name);
     let mut last = None;
     for steps in &state.remedies {
         match follow(paths, steps) {
@@ -80,7 +77,7 @@ fn provide(paths: &Paths, state: &State, options: Options) -> Result<()> {
                 let now = look_at(paths, state.need, options);
                 match now.found {
                     Ok(found) => {
-                        eprintln!("set-up: {}: {found}", state.name);
+                        say::err!("set-up: {}: {found}", state.name);
                         return Ok(());
                     }
                     Err(why) => last = Some(anyhow::anyhow!("still missing: {why}")),
@@ -92,7 +89,7 @@ fn provide(paths: &Paths, state: &State, options: Options) -> Result<()> {
             bail!("interrupted while setting up {}", state.name);
         }
         if let Some(error) = &last {
-            eprintln!("set-up: that did not work: {error:#}");
+            say::err!("set-up: that did not work: {error:#}");
         }
     }
     match last {
@@ -126,7 +123,7 @@ fn follow(paths: &Paths, steps: &[Step]) -> Result<()> {
 }
 
 fn run(paths: &Paths, step: &Step) -> Result<()> {
-    eprintln!("set-up: will run: {}", step.line());
+    say::err!("set-up: will run: {}", step.line());
     let mut words = step.words.clone();
     if words[0] == "sudo" {
         // The password is asked here, in the foreground; the child itself never asks.
@@ -139,7 +136,22 @@ fn run(paths: &Paths, step: &Step) -> Result<()> {
     child.args(&words[1..]).envs(step.environment.iter().copied());
     clean_cargo(&mut child, false);
     child.envs(step.environment.iter().copied());
-    capture(child, LIMIT, |_| ())?.checked(&format!("`{}`", step.line()))?;
+    let progress = Progress::of(&format!("at `{}`", step.line()));
+    // Whatever it takes: a package manager that is cut in the middle leaves a system to repair.
+    let told = || {
+        say::err!(
+            "set-up: waits until `{}` has ended: to cut it could leave the system half installed. \
+             A second interruption ends this process alone, and leaves that one to itself",
+            step.line()
+        );
+    };
+    let said = capture_whole(child, |line| progress.remark(line), told)?;
+    said.checked(&format!("`{}`", step.line())).map_err(|error| match words[0] == "sudo" {
+        true => error.context(
+            "sudo was not to ask for a password here: run `sudo --validate` first, or the command itself",
+        ),
+        false => error,
+    })?;
     Ok(())
 }
 

@@ -122,7 +122,7 @@ pub fn describe(states: &[State]) -> String {
 /// `setup --check`: reports, and fails if something is missing.
 pub fn check(paths: &Paths, needs: &[Need], options: Options) -> Result<()> {
     let states = look(paths, needs, options);
-    print!("{}", describe(&states));
+    say::text!("{}", describe(&states));
     let missing: Vec<_> =
         states.iter().filter(|state| state.found.is_err()).map(|state| state.name).collect();
     if missing.is_empty() {

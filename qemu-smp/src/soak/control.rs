@@ -83,7 +83,10 @@ impl Step {
     pub fn judge(&self, report: &Report, watch: &Watch<'_>) -> Control {
         let seconds = report.time.as_secs_f64();
         let panic = report.said.panic.as_ref().map_or("", |panic| &panic.message);
+        // What another guest shows is no control of this one.
+        let something_else = report.outcome.something_else();
         let when = |hazard: &str| match self.sign {
+            _ if something_else => None,
             Sign::Finding => watch.shown.get(hazard).copied(),
             Sign::Panic(sign) => panic.contains(sign).then_some(seconds),
         };

@@ -5,7 +5,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use mmu386_wire::soak::Counters;
+use serde_json::{Value, json};
 
+use super::verdict::Verdict;
 use crate::guest::{Accel, Boot};
 
 /// How long a soak is.
@@ -90,6 +92,28 @@ impl Plan {
             icount: self.icount,
             ..Boot::new(&self.variant, self.smp)
         }
+    }
+
+    /// The report for as long as there is no other: what was asked for, and that nothing is known yet.
+    pub fn draft(&self, reason: &str) -> Value {
+        let bounds = match self.length {
+            Length::Time(ms) => json!({ "minutes": f64::from(ms) / 60_000.0 }),
+            Length::Rounds(rounds) => json!({ "rounds": rounds }),
+        };
+        json!({
+            "schema": 1,
+            "verdict": Verdict::Inconclusive,
+            "reasons": [reason],
+            "variant": self.variant,
+            "smp": self.smp,
+            "accel": self.accel.resolve().name(),
+            "seed": self.seed,
+            "chaos": self.chaos,
+            "icount": self.icount,
+            "bounds": bounds,
+            "again": self.again(self.icount),
+            "again_is_the_same_run": false,
+        })
     }
 
     /// The command that soaks the same again. With `icount` it is the same run.

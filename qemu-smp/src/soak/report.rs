@@ -9,7 +9,7 @@ use super::control::Control;
 use super::plan::{Length, Plan};
 use super::verdict::{Verdict, judge};
 use super::watch::Watch;
-use crate::guest::{Report, Soaked, Symbols, nanoseconds};
+use crate::guest::{Report, Soaked, Symbols, can_be_steady, nanoseconds};
 
 /// The shift of the command that makes a failure come back.
 const ICOUNT: u32 = 4;
@@ -48,7 +48,7 @@ impl<'a> Soak<'a> {
 
     /// Commands: the same run again, if that can be, and the same soak.
     fn again(&self) -> (String, bool) {
-        let exact = self.plan.icount.is_some();
+        let exact = self.report.is_the_same_again();
         (self.plan.again(self.plan.icount), exact)
     }
 
@@ -134,11 +134,14 @@ impl<'a> Soak<'a> {
             let _ = writeln!(text, "  the same run: {again}");
         } else if self.verdict != Verdict::Pass {
             let _ = writeln!(text, "  again, in an order that the host chooses: {again}");
-            let _ = writeln!(
-                text,
-                "  with an order that comes back: {}",
-                self.plan.again(Some(ICOUNT))
-            );
+            match &self.report.comes_back {
+                Some(Err(why)) => _ = writeln!(text, "  another run may differ: {why}"),
+                _ if can_be_steady() => {
+                    let again = self.plan.again(Some(ICOUNT));
+                    let _ = writeln!(text, "  with an order that comes back: {again}");
+                }
+                _ => {}
+            }
         }
         text
     }

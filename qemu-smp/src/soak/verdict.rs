@@ -40,6 +40,11 @@ pub fn judge(
     watch: &Watch<'_>,
     controls: &[Control],
 ) -> (Verdict, Vec<String>) {
+    if report.outcome.something_else() {
+        // Whatever it showed, it showed of something that nobody asked for.
+        let problems = report.outcome.problems.iter().map(Problem::words);
+        return (Verdict::Inconclusive, problems.collect());
+    }
     let mut wrong = Vec::new();
     let mut doubts = Vec::new();
     for problem in &report.outcome.problems {
@@ -99,7 +104,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::guest::{Accel, Outcome, Soaked, Transcript};
+    use crate::guest::{Accel, Kept, Outcome, Soaked, Transcript};
     use crate::progress::Progress;
     use crate::soak::{AtLeast, Length};
 
@@ -129,11 +134,12 @@ mod tests {
         Report {
             boot: plan.boot(Path::new("window").to_owned()),
             command: String::new(),
+            comes_back: None,
             time: Duration::from_secs(1),
             outcome: Outcome { problems },
             digest: String::new(),
             said: Transcript { soaked, ..Transcript::default() },
-            complaints: Vec::new(),
+            complaints: Kept::default(),
             autopsy: None,
         }
     }

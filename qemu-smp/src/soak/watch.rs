@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::stalls::Stalls;
 use super::window::Window;
+use crate::files;
 use crate::guest::{Attendant, Qmp, Soaked, Transcript};
 use crate::progress::Progress;
 
@@ -41,7 +42,7 @@ pub struct Watch<'a> {
     /// Now and then.
     pub history: Vec<Sample>,
     /// Where to leave what is known so far, now and then.
-    draft: Option<PathBuf>,
+    draft: Option<(PathBuf, Value)>,
     scanned: Instant,
     sampled: Instant,
     known: usize,
@@ -73,10 +74,11 @@ impl<'a> Watch<'a> {
         self
     }
 
-    /// Leaves what is known in a file every ten seconds: a harness that is killed loses no more.
+    /// Leaves what is known in a file every ten seconds, beside what `draft` says: a harness that is killed
+    /// loses no more.
     #[must_use]
-    pub fn with_draft(mut self, file: &Path) -> Self {
-        self.draft = Some(file.to_owned());
+    pub fn with_draft(mut self, file: &Path, draft: Value) -> Self {
+        self.draft = Some((file.to_owned(), draft));
         self
     }
 
@@ -166,10 +168,11 @@ impl Attendant for Watch<'_> {
             self.sampled = Instant::now();
             self.sample(said);
             self.tell();
-            if let Some(file) = &self.draft {
-                let draft = json!({ "schema": 1, "verdict": "cut", "watch": self.json() });
+            if let Some((file, draft)) = &self.draft {
+                let mut draft = draft.clone();
+                draft["watch"] = self.json();
                 // The report at the end says what cannot be written.
-                let _ = std::fs::write(file, format!("{draft:#}\n"));
+                let _ = files::write(file, format!("{draft:#}\n"));
             }
         }
         if let (Some(stalls), Some(qmp), Some(_)) = (&mut self.stalls, control, &said.soaked) {

@@ -40,7 +40,7 @@ pub fn build(
     let mut cargo = cargo(paths, workspace, "build");
     cargo.args(["--package", "loom-tests", "--bin", "models"]);
     cargo.arg("--message-format=json-render-diagnostics");
-    let models = Models::built(cargo, LIMIT, look)?;
+    let models = Models::built(paths, cargo, LIMIT, look)?;
     Ok(Built { models, left_out })
 }
 

@@ -11,12 +11,20 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::{Finding, Reach, Teeth};
+use crate::files;
 use crate::paths::Paths;
+
+/// What became of the mutants in this run, and in the one before it.
+const REPORT: &str = "teeth.json";
+const EARLIER: &str = "earlier.json";
+/// Which models come to which place.
+const REACH: &str = "reach.json";
 
 /// The files in which it is kept.
 #[derive(Debug)]
 pub struct Memory {
     report: PathBuf,
+    earlier: PathBuf,
     reach: PathBuf,
     program: u64,
 }
@@ -27,12 +35,13 @@ impl Memory {
         let folder = paths.teeth();
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let program = fingerprint(program)?;
-        Ok(Self { report: folder.join("teeth.json"), reach: folder.join("reach.json"), program })
+        let [report, earlier, reach] = [REPORT, EARLIER, REACH].map(|name| folder.join(name));
+        Ok(Self { report, earlier, reach, program })
     }
 
     /// What became of the mutants in the last run, if it was of this program.
     pub fn findings(&self) -> Result<Option<Vec<Finding>>> {
-        self.read(&self.report, "mutants")
+        self.read(&self.earlier, "mutants")
     }
 
     /// Which models come to which place, if that is known of this program.
@@ -50,11 +59,13 @@ impl Memory {
         self.write(&self.reach, serde_json::json!({ "runs": runs }))
     }
 
-    /// Removes the report of an earlier run, whose word must not be taken for this one's.
-    pub fn forget_findings(&self) -> Result<()> {
-        match fs::remove_file(&self.report) {
+    /// Puts the report of an earlier run aside, whose word must not be taken for this one's, however this
+    /// one ends. A run that goes on from there finds it.
+    pub fn put_aside(paths: &Paths) -> Result<()> {
+        let folder = paths.teeth();
+        match fs::rename(folder.join(REPORT), folder.join(EARLIER)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {}", self.report.display()))
+                Err(error).with_context(|| format!("cannot put {REPORT} aside"))
             }
             _ => Ok(()),
         }
@@ -78,8 +89,7 @@ impl Memory {
 
     fn write(&self, file: &Path, mut value: Value) -> Result<()> {
         value["program"] = self.program.into();
-        fs::write(file, format!("{value:#}\n"))
-            .with_context(|| format!("cannot write {}", file.display()))
+        files::write(file, format!("{value:#}\n"))
     }
 }
 

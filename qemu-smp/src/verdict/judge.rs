@@ -1,7 +1,7 @@
 //! The judgement: whether the rows are what the project claims. Whatever is missing, cut or without
 //! an answer counts against it.
 
-use super::{Expected, REQUIRED, Row, Verdict, same_hazard};
+use super::{Expected, REQUIRED, Row, Verdict, hazard_property, same_hazard};
 use crate::variants::{FIXED, SEED, UPSTREAM};
 
 /// A row that must be there.
@@ -70,6 +70,9 @@ fn judge_row(row: &Row) -> Option<String> {
     let name =
         format!("{} {} on {} ({})", row.model, row.property, row.variant, row.engine_and_mode());
     let why = row.reason.as_deref().map_or(String::new(), |reason| format!(": {reason}"));
+    if !row.hazard.is_empty() && hazard_property(&row.hazard).is_none() {
+        return Some(format!("{name}: nobody knows what `{}` is, which was found", row.hazard));
+    }
     match (row.verdict, &row.expected) {
         // mmu.c in a mode that claims nothing, where loom itself may give up: the row says so.
         (Verdict::Inconclusive, Expected::Either)
@@ -159,6 +162,16 @@ mod tests {
     #[test]
     fn seed_that_passes_where_a_finding_is_expected_fails() {
         assert!(spoilt(0, |row| row.verdict = Verdict::Holds)[0].contains("finding is expected"));
+    }
+
+    #[test]
+    fn a_finding_whose_name_nobody_knows_is_no_finding_of_anything() {
+        let complaints = spoilt(0, |row| row.hazard = "heaps".to_owned());
+        assert!(complaints.iter().any(|one| one.contains("nobody knows what `heaps` is")));
+        for known in ["heap", "ring3", "v3"] {
+            let complaints = spoilt(0, |row| row.hazard = known.to_owned());
+            assert!(complaints.iter().all(|one| one.contains("must be found")), "{complaints:?}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! would, well or badly. `smp` itself is the real one.
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -14,13 +15,20 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The impostors' workspace.
 pub struct World {
-    dir: tempfile::TempDir,
+    _dir: tempfile::TempDir,
+    root: PathBuf,
 }
 
 impl World {
     /// A workspace in which everything is there and behaves well.
     pub fn new() -> Self {
-        let world = Self { dir: tempfile::tempdir().unwrap() };
+        Self::called("world")
+    }
+
+    /// The same in a folder of this name.
+    pub fn called(name: impl AsRef<OsStr>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let world = Self { root: dir.path().join(name.as_ref()), _dir: dir };
         for package in ["qemu-smp", "kernel"] {
             fs::create_dir_all(world.path(package)).unwrap();
             fs::write(world.path(package).join("Cargo.toml"), "").unwrap();
@@ -39,6 +47,7 @@ impl World {
             ("cargo", "cargo"),
             ("rustc", "rustc"),
             ("models", "models"),
+            ("grub-mkrescue", "mkrescue"),
         ] {
             let from =
                 Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fake/{script}.sh"));
@@ -48,7 +57,7 @@ impl World {
         }
         // For GRUB's part a look is all.
         fs::create_dir_all(world.path("lib/grub/i386-pc")).unwrap();
-        for tool in ["grub-mkrescue", "xorriso", "mformat"] {
+        for tool in ["xorriso", "mformat"] {
             fs::copy(world.path("bin/rustc"), world.path("bin").join(tool)).unwrap();
         }
         // The impostors' own tools, and nothing else: no package manager, no rustup, no real QEMU.
@@ -63,7 +72,7 @@ impl World {
 
     /// A path in the workspace.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.root.join(name)
     }
 
     /// Takes a program away.
@@ -75,11 +84,11 @@ impl World {
     /// `smp` in this workspace.
     pub fn smp(&self, args: &[&str]) -> Command {
         let mut smp = Command::new(env!("CARGO_BIN_EXE_smp"));
-        smp.args(args).current_dir(self.dir.path()).env_clear();
+        smp.args(args).current_dir(&self.root).env_clear();
         smp.env("PATH", self.path("bin")).env("CARGO_MANIFEST_DIR", self.path("qemu-smp"));
-        smp.env("FAKE_HOME", self.dir.path()).env("SMP_MODELS", self.path("bin/models"));
+        smp.env("FAKE_HOME", &self.root).env("SMP_MODELS", self.path("bin/models"));
         // What a killed run leaves goes away with this workspace.
-        smp.env("TMPDIR", self.dir.path());
+        smp.env("TMPDIR", &self.root);
         smp.env("FAKE_QEMU", "good").env("FAKE_MODELS", "good");
         smp.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         smp

@@ -10,9 +10,12 @@
 extern crate alloc;
 
 pub mod events;
+pub mod options;
 pub mod soak;
 
 use alloc::borrow::Cow;
+
+pub use options::Options;
 use serde::{Deserialize, Serialize};
 
 /// What a machine-readable line starts with.
@@ -51,12 +54,14 @@ pub mod exit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Line<'a> {
-    /// The kernel runs; first line of all.
+    /// The kernel runs, and says what; first line of all. The harness compares it with what it asked for.
     Boot {
         /// Variant of mmu386 that it was built with.
         variant: Cow<'a, str>,
         /// CPUs that the MADT lists as usable.
         cpus: u32,
+        /// What its command line asked for.
+        options: Options,
     },
     /// A CPU entered the scheduler.
     CpuOnline {
@@ -257,7 +262,17 @@ mod tests {
         let many = [[u32::MAX; events::WORDS]; events::LINE];
         let most = u32::MAX;
         let counters = json_of_most();
+        let options = Options {
+            tests: "x".repeat(options::TESTS),
+            rounds: most,
+            seed: most,
+            samples: most,
+            bench: true,
+            ms: most,
+            chaos: true,
+        };
         for line in [
+            Line::Boot { variant: "x".repeat(NAME).into(), cpus: most, options },
             Line::Soak { ms: most, counters },
             Line::Latency { buckets: [most; soak::BUCKETS].as_slice().into() },
             Line::Events { cpu: 31, events: many.as_slice().into() },
