@@ -135,6 +135,7 @@ pub fn die(regs: &Regs, what: fmt::Arguments<'_>) -> ! {
         regs: [regs.eip, regs.esp, regs.cr2, getcr3()],
         backtrace,
     });
+    crate::soak::fuzz::tell();
     wait_for_others();
     tell(me as usize);
     (0..nmach()).filter(|cpu| *cpu != me as usize).for_each(tell);

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod attack;
+pub mod fuzz;
 
 pub use attack::Attack;
 

@@ -8,7 +8,8 @@ use kernel_abi::Attack;
 use mmu386::error::SegmentError;
 
 use super::board::Board;
-use super::{Pace, can};
+use super::{Pace, can, fuzz};
+use crate::cmdline::Options;
 use crate::layout::{BY2LARGE, BY2PG};
 use crate::mmu::{self, Fixes};
 use crate::oracle::{self, Devices, large_pages, stamp};
@@ -20,7 +21,7 @@ use crate::tests::crew::{self, Crew};
 use crate::tests::device::{Mapping, pages_for};
 use crate::tests::{isolation, kmap, pressure, registers, segments, user_life, write_combining};
 use crate::user::{self, Group};
-use crate::{devices, probe, sched};
+use crate::{clock, devices, probe, sched};
 
 /// Mappings of device memory that were used and unmapped, and those of them with 4 MB.
 pub static MAPS: AtomicU32 = AtomicU32::new(0);
@@ -48,6 +49,9 @@ const MOST_PROGRAMS: u32 = 12;
 pub struct Ground {
     /// When they end.
     pub pace: Pace,
+    /// Random programs run, which follow from the seed.
+    fuzz: bool,
+    seed: u32,
     /// Small mappings are of the upper half of each device, large ones of its first 4 MB, those of
     /// drivers of what is between.
     small: Context,
@@ -88,7 +92,13 @@ pub const JOBS: &[Job] = &[
     Job { name: &"programs", people: |_| 1, wired: false, needs: &[], round: programs },
     Job { name: &"hostile", people: |_| 1, wired: false, needs: &[], round: hostile },
     Job { name: &"drivers", people: |ncpu| ncpu.min(2), wired: false, needs: &[], round: driver },
+    Job { name: &FUZZ, people: |ncpu| ncpu + 2, wired: false, needs: &[], round: random_program },
 ];
+
+/// The job that is done only where it is asked for, and then by most.
+const FUZZ: &str = "fuzz";
+/// How long the others rest after each round then, in microseconds.
+const REST_US: u64 = 50_000;
 
 /// One process.
 pub struct Worker {
@@ -98,15 +108,22 @@ pub struct Worker {
 }
 
 impl Job {
-    /// How many processes do it on so many CPUs; none if the variant cannot.
-    pub fn people(&self, ncpu: usize) -> usize {
-        if can(self.needs) { (self.people)(ncpu) } else { 0 }
+    /// How many processes do it on so many CPUs; none if the variant cannot. Beside random programs there
+    /// is one of each other kind.
+    pub fn people(&self, ncpu: usize, fuzz: bool) -> usize {
+        let people = if can(self.needs) { (self.people)(ncpu) } else { 0 };
+        match (*self.name == FUZZ, fuzz) {
+            (true, true) => people.min(fuzz::MOST_WORKERS),
+            (true, false) => 0,
+            (false, true) => people.min(1),
+            (false, false) => people,
+        }
     }
 
     /// Starts its processes.
     pub fn start(&'static self, ground: &Arc<Ground>) -> Option<Crew> {
         let ncpu = ground.small.ncpu;
-        let of = self.people(ncpu);
+        let of = self.people(ncpu, ground.fuzz);
         if of == 0 {
             return None;
         }
@@ -115,14 +132,27 @@ impl Job {
         Some(crew::start(self.name, of, wired, move |who| {
             let mut worker = Worker { who, of, rng: ground.small.rng(who) };
             mmu::upallocpdb();
-            ground.pace.repeat(|| (self.round)(&ground, &mut worker));
+            ground.pace.repeat(|| {
+                (self.round)(&ground, &mut worker);
+                if ground.fuzz && *self.name != FUZZ {
+                    rest();
+                }
+            });
         }))
+    }
+}
+
+/// Leaves the CPUs to random programs.
+fn rest() {
+    let begun = clock::tsc();
+    while clock::since(begun) < REST_US {
+        sched::relax();
     }
 }
 
 impl Ground {
     /// The devices, in halves, and nothing on the boards.
-    pub fn new(context: &Context, pace: Pace) -> Ground {
+    pub fn new(context: &Context, pace: Pace, options: &Options) -> Ground {
         let part = |from: usize, to: usize| {
             let part = |range: &Range<usize>| {
                 let quarter = (range.end - range.start) / 4;
@@ -137,6 +167,8 @@ impl Ground {
         };
         Ground {
             pace,
+            fuzz: options.fuzz,
+            seed: options.seed,
             small: context.with(part(2, 4)),
             large: context.with(part(0, 1)),
             drivers: part(1, 2),
@@ -318,4 +350,9 @@ fn driver(ground: &Ground, worker: &mut Worker) {
         DRIVERS.fetch_add(1, Ordering::Relaxed);
         HANDLED.fetch_add(life.handled, Ordering::Relaxed);
     }
+}
+
+/// A random program in ring 3.
+fn random_program(ground: &Ground, worker: &mut Worker) {
+    fuzz::round(&ground.small, ground.seed, worker.who);
 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `jobs` | what the kernel's processes do, round after round |
 //! | `board` | mappings that others may look at |
+//! | `fuzz` | random programs in ring 3 |
 //! | `counters` | what happened since the soak began |
 //!
 //! What every access must show is known as in the tests, whose rooms this uses: [`crate::oracle`] for
@@ -12,6 +13,7 @@
 
 mod board;
 mod counters;
+pub mod fuzz;
 mod jobs;
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -72,14 +74,18 @@ pub fn run(context: &Context, options: &Options) -> Outcome {
     let (before, heap) = (spare(), heap::used());
     let usual = if options.rounds == 0 { USUAL_MS } else { u32::MAX };
     let ms = if options.ms == 0 { usual } else { options.ms };
-    let people: usize = JOBS.iter().map(|job| job.people(context.ncpu)).sum();
+    if options.fuzz {
+        fuzz::begin(options.from);
+    }
+    let of = |job: &jobs::Job| job.people(context.ncpu, options.fuzz);
+    let people: usize = JOBS.iter().map(of).sum();
     let pace = Pace {
         over: AtomicBool::new(false),
         rounds: options.rounds,
         behind: AtomicU32::new(people as u32),
         done: AtomicU32::new(0),
     };
-    let ground = Arc::new(Ground::new(context, pace));
+    let ground = Arc::new(Ground::new(context, pace, options));
     let since = Since::now();
     let begun = clock::tsc();
     let tell = || {
@@ -87,6 +93,7 @@ pub fn run(context: &Context, options: &Options) -> Outcome {
         let counters = since.count(&ground.pace.done, context.found());
         report::send(&Line::Soak { ms, counters });
         report::send(&Line::Latency { buckets: since.latencies().as_slice().into() });
+        fuzz::tell();
         counters
     };
     chaos::set(options.chaos.then_some(options.seed));

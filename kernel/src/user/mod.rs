@@ -60,6 +60,8 @@ pub static STARVED: AtomicU32 = AtomicU32::new(0);
 pub static TEXTS: AtomicU32 = AtomicU32::new(0);
 /// System calls.
 pub static CALLS: AtomicU32 = AtomicU32::new(0);
+/// Exceptions that ended processes, by vector.
+pub static EXCEPTIONS: [AtomicU32; 32] = [const { AtomicU32::new(0) }; 32];
 /// Processes that there were.
 pub static LIVES: AtomicU32 = AtomicU32::new(0);
 /// Forks.
@@ -71,15 +73,24 @@ fn count(counter: &AtomicU32) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
+fn count_exception(frame: &UserUreg) {
+    if let Some(counter) = EXCEPTIONS.get(frame.ureg.trap as usize) {
+        count(counter);
+    }
+}
+
 /// Whether somebody has ended the process that calls.
 pub fn ended() -> bool {
     life::doom().is_some()
 }
 
 /// A process in ring 3 faulted at `va`: goes on, or ends. Interrupts are off.
-pub fn faulted(_frame: &UserUreg, va: usize, write: bool) {
+pub fn faulted(frame: &UserUreg, va: usize, write: bool) {
     spllo();
     if let Err(cause) = fault::fix(va, write) {
+        if matches!(cause, Cause::BadAccess { .. }) {
+            count_exception(frame);
+        }
         life::die(cause);
     }
     splhi();
@@ -95,8 +106,9 @@ pub fn resolve(va: usize, write: bool) -> bool {
 }
 
 /// A process in ring 3 did what it must not. Interrupts are off.
-pub fn exception(_frame: &UserUreg, name: &'static str) -> ! {
+pub fn exception(frame: &UserUreg, name: &'static str) -> ! {
     spllo();
+    count_exception(frame);
     life::die(Cause::Exception(name))
 }
 

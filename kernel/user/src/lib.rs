@@ -7,7 +7,7 @@ mod virtual_8086;
 
 pub use calls::*;
 pub use descriptors::*;
-pub use kernel_abi::{Attack, BY2PG, Error, MOST_WORDS, USTKSIZE, USTKTOP, UTZERO};
+pub use kernel_abi::{Attack, BY2PG, Error, MOST_WORDS, USTKSIZE, USTKTOP, UTZERO, fuzz};
 pub use virtual_8086::*;
 
 use core::arch::global_asm;

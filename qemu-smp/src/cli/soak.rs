@@ -14,6 +14,7 @@ use crate::variants;
 #[command(
     after_help = "Examples:\n  cargo smp soak --minutes 10\n  cargo smp soak --smp 16 --minutes 3 --chaos --seed 7\n  \
     cargo smp soak --minutes 10 --at-least shootdowns=100000 --at-least lives=10000\n  \
+    cargo smp soak --minutes 10 --fuzz --seed 3\n  \
     cargo smp soak --variant seed --rounds 20 --icount 4 --seed 7"
 )]
 pub struct SoakArgs {
@@ -37,6 +38,13 @@ pub struct SoakArgs {
     /// that stall with interrupts off, and CPUs that the host stops, squeezes onto a core, or neglects.
     #[arg(long)]
     pub chaos: bool,
+    /// Run random programs in ring 3, beside one process of each other kind: those that once broke the
+    /// kernel, then ones that follow from the seed. A failure names those that ran.
+    #[arg(long)]
+    pub fuzz: bool,
+    /// Begin with the random program of this number, as a failure names it.
+    #[arg(long, value_name = "N", requires = "fuzz", default_value_t = 0)]
+    pub fuzz_from: u32,
     /// What executes the guest; auto is tcg.
     #[arg(long, value_enum, default_value_t)]
     pub accel: Accel,
@@ -86,6 +94,7 @@ impl SoakArgs {
             length,
             seed: self.seed,
             chaos: self.chaos,
+            fuzz: self.fuzz.then_some(self.fuzz_from),
             accel: self.accel,
             icount: self.icount,
             silence: Duration::from_secs(self.silence),

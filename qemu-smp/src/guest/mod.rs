@@ -24,6 +24,6 @@ pub use qmp::Qmp;
 pub use report::{Report, nanoseconds};
 pub use run::{Attendant, Boot, attended, boot};
 pub use runs::Runs;
-pub use serial::{Bench, Finding, Panic, Soaked, TestResult, Transcript};
+pub use serial::{Bench, Finding, Fuzzed, Panic, Soaked, TestResult, Transcript};
 pub use steady::can_be as can_be_steady;
 pub use symbols::Symbols;

@@ -53,6 +53,8 @@ pub struct Boot {
     pub ms: Option<u32>,
     /// Whether a soak is disturbed.
     pub chaos: bool,
+    /// Whether random programs run in ring 3 during a soak: the number of the first.
+    pub fuzz: Option<u32>,
     /// How long the guest may say nothing.
     pub silence: Option<Duration>,
     /// The file that is the memory which host and guest share; it is made.
@@ -82,6 +84,7 @@ impl Boot {
             bench: false,
             ms: None,
             chaos: false,
+            fuzz: None,
             silence: None,
             window: None,
             icount: None,
@@ -101,6 +104,8 @@ impl Boot {
             bench: self.bench,
             ms: self.ms.unwrap_or(usual.ms),
             chaos: self.chaos,
+            fuzz: self.fuzz.is_some(),
+            from: self.fuzz.unwrap_or(usual.from),
             ..usual
         };
         Runs { variant: self.variant.clone(), cpus: self.smp, options }

@@ -78,6 +78,17 @@ pub struct Soaked {
     pub latencies: Vec<u32>,
 }
 
+/// Random programs in ring 3, as the kernel told last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Fuzzed {
+    /// Numbers of those that ran.
+    pub alive: Vec<u32>,
+    /// The number of the next one.
+    pub next: u32,
+    /// Exceptions that ended processes in ring 3, by vector.
+    pub vectors: Vec<u32>,
+}
+
 /// Everything that came over the wire, sorted.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Transcript {
@@ -104,6 +115,8 @@ pub struct Transcript {
     pub cpus: Vec<Cpu>,
     /// How far a soak came, as it told last.
     pub soaked: Option<Soaked>,
+    /// Random programs in ring 3.
+    pub fuzzed: Option<Fuzzed>,
     /// The kernel's own count of tests passed and failed.
     pub done: Option<(u32, u32)>,
     /// Lines that should have been events and could not be read.
@@ -199,6 +212,10 @@ impl Transcript {
             }
             Line::Latency { buckets } => {
                 self.soaked.get_or_insert_default().latencies = buckets.into_owned();
+            }
+            Line::Fuzz { alive, next, vectors } => {
+                let (alive, vectors) = (alive.into_owned(), vectors.into_owned());
+                self.fuzzed = Some(Fuzzed { alive, next, vectors });
             }
             Line::Done { passed, failed } => self.done = Some((passed, failed)),
         }

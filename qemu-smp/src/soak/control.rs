@@ -69,6 +69,7 @@ impl Step {
             variant: variant.to_owned(),
             length: Length::Time(MS),
             chaos: false,
+            fuzz: None,
             at_least: Vec::new(),
             ..plan.clone()
         };

@@ -9,10 +9,12 @@
 //! | `window` | what the host sees of every mapping of shared memory |
 //! | `stalls` | CPUs that the host takes away |
 //! | `control` | the same on the code as found, where it has to break |
+//! | `fuzz` | random programs in ring 3: what they have to show, and which of them ran at the end |
 //! | `verdict` | pass, fail, or inconclusive |
 //! | `report` | all of it, for people and for programs |
 
 mod control;
+mod fuzz;
 mod plan;
 mod report;
 mod stalls;

@@ -56,6 +56,8 @@ pub struct Plan {
     pub seed: u32,
     /// Whether to disturb.
     pub chaos: bool,
+    /// Whether random programs run in ring 3, and the number of the first.
+    pub fuzz: Option<u32>,
     /// What executes the guest.
     pub accel: Accel,
     /// Deterministic, by a clock that counts instructions.
@@ -87,6 +89,7 @@ impl Plan {
             seed: Some(self.seed),
             ms,
             chaos: self.chaos,
+            fuzz: self.fuzz,
             silence: Some(self.silence),
             window: Some(window),
             icount: self.icount,
@@ -127,6 +130,10 @@ impl Plan {
             Length::Rounds(rounds) => format!("--rounds {rounds}"),
         });
         words.extend(self.chaos.then(|| "--chaos".to_owned()));
+        words.extend(self.fuzz.map(|from| match from {
+            0 => "--fuzz".to_owned(),
+            from => format!("--fuzz --fuzz-from {from}"),
+        }));
         words.extend(icount.map(|shift| format!("--icount {shift}")));
         words.extend((self.accel == Accel::Kvm).then(|| "--accel kvm".to_owned()));
         for AtLeast { counter, least } in &self.at_least {

@@ -6,6 +6,7 @@ use mmu386_wire::soak::{BUCKETS, Counters};
 use serde_json::{Map, Value, json};
 
 use super::control::Control;
+use super::fuzz;
 use super::plan::{Length, Plan};
 use super::verdict::{Verdict, judge};
 use super::watch::Watch;
@@ -126,6 +127,9 @@ impl<'a> Soak<'a> {
                 shown.join(", ")
             );
         }
+        if let (Some(_), Some(fuzzed)) = (self.plan.fuzz, &self.report.said.fuzzed) {
+            fuzz::text(self.plan, fuzzed, self.verdict == Verdict::Fail, &mut text);
+        }
         if !self.report.outcome.passed() {
             text.push_str(&self.report.text(symbols));
         }
@@ -170,6 +174,8 @@ impl<'a> Soak<'a> {
             "accel": self.plan.accel.resolve().name(),
             "seed": self.plan.seed,
             "chaos": self.plan.chaos,
+            "fuzz": self.report.said.fuzzed.as_ref().filter(|_| self.plan.fuzz.is_some())
+                .map(|fuzzed| fuzz::json(self.plan, fuzzed)),
             "icount": self.plan.icount,
             "bounds": bounds,
             "guest_ms": ms,

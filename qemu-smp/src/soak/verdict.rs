@@ -4,6 +4,7 @@ use mmu386_wire::soak::Counters;
 use serde::Serialize;
 
 use super::control::Control;
+use super::fuzz;
 use super::plan::Plan;
 use super::watch::Watch;
 use crate::guest::{Problem, Report};
@@ -29,6 +30,7 @@ fn may_be_zero(name: &str, plan: &Plan) -> bool {
         // A fault meets a flush, and a pool is empty or not, as it happens.
         "refused" | "synced" | "swept" | "flushes" | "pool_hits" => true,
         "chaos" => !plan.chaos,
+        "fuzzed" | "stopped" => plan.fuzz.is_none(),
         _ => false,
     }
 }
@@ -78,6 +80,9 @@ pub fn judge(
             doubts.push(format!("{count} {name}, and not at least {}", least.least));
         }
     }
+    if plan.fuzz.is_some() {
+        doubts.extend(fuzz::doubts(report.said.fuzzed.as_ref(), counters.fuzzed));
+    }
     if controls.is_empty() {
         doubts.push("no control was run".to_owned());
     }
@@ -115,6 +120,7 @@ mod tests {
             length: Length::Rounds(1),
             seed: 1,
             chaos: false,
+            fuzz: None,
             accel: Accel::Auto,
             icount: None,
             silence: Duration::from_secs(1),

@@ -167,6 +167,15 @@ pub enum Line<'a> {
         /// Calls by their time, see [`soak::BUCKETS`].
         buckets: Cow<'a, [u32]>,
     },
+    /// Random programs in ring 3; each line takes the place of the one before.
+    Fuzz {
+        /// Numbers of those that run: [`soak::MOST_ALIVE`] at most.
+        alive: Cow<'a, [u32]>,
+        /// The number of the next one.
+        next: u32,
+        /// Exceptions that ended processes in ring 3 since boot, by vector: see [`soak::VECTORS`].
+        vectors: Cow<'a, [u32]>,
+    },
     /// The run is over.
     Done {
         /// Tests that passed.
@@ -191,6 +200,9 @@ impl<'a> Line<'a> {
                 (1..=NAMES).contains(&names.len()) && names.iter().all(fits)
             }
             Self::Cpu { cpu, name, .. } => (*cpu as usize) < events::RINGS && name.len() <= NAME,
+            Self::Fuzz { alive, vectors, .. } => {
+                alive.len() <= soak::MOST_ALIVE && vectors.len() == soak::VECTORS
+            }
             Self::Latency { buckets } => buckets.len() == soak::BUCKETS,
             Self::Events { cpu, events } => {
                 (*cpu as usize) < events::RINGS && (1..=events::LINE).contains(&events.len())
@@ -270,11 +282,18 @@ mod tests {
             bench: true,
             ms: most,
             chaos: true,
+            fuzz: true,
+            from: most,
         };
         for line in [
             Line::Boot { variant: "x".repeat(NAME).into(), cpus: most, options },
             Line::Soak { ms: most, counters },
             Line::Latency { buckets: [most; soak::BUCKETS].as_slice().into() },
+            Line::Fuzz {
+                alive: [most; soak::MOST_ALIVE].as_slice().into(),
+                next: most,
+                vectors: [most; soak::VECTORS].as_slice().into(),
+            },
             Line::Events { cpu: 31, events: many.as_slice().into() },
             Line::Cpu {
                 cpu: 31,

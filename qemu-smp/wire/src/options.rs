@@ -16,7 +16,7 @@ pub const MARK: &str = "--";
 /// Longest name of tests, in bytes.
 pub const TESTS: usize = 32;
 /// The options that there are.
-const KEYS: &str = "tests, rounds, seed, samples, bench, ms, chaos";
+const KEYS: &str = "tests, rounds, seed, samples, bench, ms, chaos, fuzz, from";
 
 /// What the kernel is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,10 @@ pub struct Options {
     pub ms: u32,
     /// Whether a soak is disturbed.
     pub chaos: bool,
+    /// Whether random programs run in ring 3 during a soak.
+    pub fuzz: bool,
+    /// The number of the first of them.
+    pub from: u32,
 }
 
 impl Default for Options {
@@ -49,6 +53,8 @@ impl Default for Options {
             bench: false,
             ms: 0,
             chaos: false,
+            fuzz: false,
+            from: 0,
         }
     }
 }
@@ -136,6 +142,8 @@ impl FromStr for Options {
                 "bench" => options.bench = flag(word, value)?,
                 "ms" => options.ms = number(word, value)?,
                 "chaos" => options.chaos = flag(word, value)?,
+                "fuzz" => options.fuzz = flag(word, value)?,
+                "from" => options.from = number(word, value)?,
                 _ => return Err(Wrong::Key(key.to_owned())),
             }
         }
@@ -167,14 +175,14 @@ impl fmt::Display for Options {
     /// Writes the words, without those that would change nothing.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Taken apart, so that an option that is not written here is an error.
-        let Self { tests, rounds, seed, samples, bench, ms, chaos } = self;
+        let Self { tests, rounds, seed, samples, bench, ms, chaos, fuzz, from } = self;
         write!(f, "tests={tests} seed={seed}")?;
-        for (key, value) in [("rounds", rounds), ("samples", samples), ("ms", ms)] {
+        for (key, value) in [("rounds", rounds), ("samples", samples), ("ms", ms), ("from", from)] {
             if *value != 0 {
                 write!(f, " {key}={value}")?;
             }
         }
-        for (key, value) in [("bench", bench), ("chaos", chaos)] {
+        for (key, value) in [("bench", bench), ("chaos", chaos), ("fuzz", fuzz)] {
             if *value {
                 write!(f, " {key}=1")?;
             }
@@ -189,7 +197,8 @@ mod tests {
 
     fn odd() -> Options {
         let tests = "cycles-4k".to_owned();
-        Options { tests, rounds: 9, seed: 7, samples: 3, bench: true, ms: 2, chaos: true }
+        let (bench, chaos, fuzz) = (true, true, true);
+        Options { tests, rounds: 9, seed: 7, samples: 3, bench, ms: 2, chaos, fuzz, from: 4 }
     }
 
     #[test]

@@ -6,6 +6,11 @@ use serde::{Deserialize, Serialize};
 /// that, bucket 0 also what took less, the last also what took more.
 pub const BUCKETS: usize = 36;
 
+/// Vectors of exceptions.
+pub const VECTORS: usize = 32;
+/// Most programs of the fuzzer that a line names.
+pub const MOST_ALIVE: usize = 8;
+
 /// The bucket for a time.
 pub const fn bucket(nanoseconds: u64) -> usize {
     let log = (nanoseconds | 1).ilog2() as usize;
@@ -93,6 +98,10 @@ counters! {
     chaos,
     /// Bytes of the kernel's heap that are in use beyond those at the beginning.
     heap,
+    /// Random programs in ring 3 that were run to their end.
+    fuzzed,
+    /// Those of them that did not end by themselves.
+    stopped,
     /// Findings: stale hits and broken invariants.
     findings,
 }
