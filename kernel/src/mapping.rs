@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use crate::finding::{Finding, Judge};
 use crate::layout::{BY2LARGE, BY2PG, MAXMACH, PTESIZE, PTEVALID};
 use crate::mach::{bump, machno};
-use crate::oracle::tag;
+use crate::oracle::{TAGS, tag};
 use crate::probe::Sight;
 use crate::{mmu, probe};
 
@@ -53,9 +53,7 @@ impl Mapping {
             None => {}
             // Reused while it is being unmapped: right only if no CPU is left with the old page.
             Some(overlap) if overlap.torn => {
-                for offset in mapping.offsets() {
-                    mapping.check_everywhere(judge, offset);
-                }
+                mapping.check_all_everywhere(judge);
             }
             Some(overlap) => {
                 let (hazard, why) = ("V2", SHARED);
@@ -70,10 +68,10 @@ impl Mapping {
         self.size >= BY2LARGE
     }
 
-    /// Offsets worth a look: every page of small mappings, some of large ones.
+    /// Offsets worth a look: both tags of every page of small mappings, of some of large ones.
     fn offsets(&self) -> impl Iterator<Item = usize> + use<> {
         let step = if self.large() { BY2LARGE / 4 } else { BY2PG };
-        (0..self.size).step_by(step)
+        (0..self.size).step_by(step).flat_map(|page| TAGS.map(|tag| page + tag))
     }
 
     /// Which entry of the ledger explains that a CPU sees what it must not.
@@ -106,6 +104,13 @@ impl Mapping {
         judge.finding(&Finding { hazard, cpu, va, expected, seen, why });
     }
 
+    /// Every page, on every CPU.
+    pub fn check_all_everywhere(&self, judge: &impl Judge) {
+        for offset in self.offsets() {
+            self.check_everywhere(judge, offset);
+        }
+    }
+
     /// Every page, on this CPU, in this process.
     pub fn check_here(&self, judge: &impl Judge) {
         for offset in self.offsets() {
@@ -113,7 +118,7 @@ impl Mapping {
         }
     }
 
-    /// One page, on every CPU.
+    /// The word at an offset, which is to hold its page's tag, on every CPU.
     pub fn check_everywhere(&self, judge: &impl Judge, offset: usize) {
         for sight in probe::everywhere(self.va + offset) {
             self.compare(judge, offset, &sight);

@@ -44,6 +44,9 @@ const IOAPIC_VERSION: u32 = 1;
 /// The register that shows what was selected before.
 pub const IOAPIC: &str = "IOAPIC version";
 
+/// Offsets in each page of the words that hold its tag: its first and its last.
+pub const TAGS: [usize; 2] = [window::TAG, window::TAIL];
+
 /// The tag of the page that holds a physical address.
 pub fn tag(pa: usize) -> u32 {
     window::tag(pa)
@@ -100,7 +103,9 @@ fn tagged(name: &str, bar: Result<Option<Range<usize>>, Refusal>) -> Option<Rang
     };
     let used = bar.start..bar.end.min(bar.start + MOST);
     for pa in used.clone().step_by(BY2PG) {
-        poke(pa + window::TAG, tag(pa));
+        for offset in TAGS {
+            poke(pa + offset, tag(pa));
+        }
     }
     Some(used)
 }

@@ -6,6 +6,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::handler::Target;
 use super::{Device, Life, Wrong, steps};
+use mmu386_wire::soak::window;
+
 use crate::finding::{Finding, Judge};
 use crate::layout::{BY2LARGE, BY2PG};
 use crate::mach::machno;
@@ -19,8 +21,9 @@ use crate::{mmu, probe, sched};
 const PARTS: usize = 16;
 /// Most pages of the window that a driver maps.
 const MOST: usize = 8;
-/// Bytes of each page that are for its tag and its stamp.
+/// Bytes at the beginning of each page that are for its tag and its stamp; at the end there is one more word.
 const HEAD: usize = 64;
+const FOOT: usize = BY2PG - window::TAIL;
 /// Words that a driver writes and reads again.
 const WORDS: usize = 4;
 
@@ -138,14 +141,16 @@ fn combine(judge: &impl Judge, mapping: &Mapping) {
     }
 }
 
-/// Writes a word beside a tag that shows: a mapping that leads elsewhere is not written to.
+/// Stamps a page, whatever it shows: if the mapping leads elsewhere, the host sees the stamp where it does not
+/// belong, which it cannot see while only pages are stamped that were found right. A word besides is written
+/// beside a tag that shows.
 fn write(
     mapping: &Mapping,
     written: &mut heapless::Vec<Written, WORDS>,
     rng: &mut Rng,
 ) -> Result<(), Wrong> {
     let page = rng.below(mapping.size / BY2PG) * BY2PG;
-    let offset = page + HEAD + 4 * rng.below((BY2PG - HEAD) / 4);
+    let offset = page + HEAD + 4 * rng.below((BY2PG - HEAD - FOOT) / 4);
     let value = 0xD0_0000 | rng.below(1 << 16) as u32;
     if written.is_full() || written.iter().any(|word| word.offset == offset) {
         return Ok(());
@@ -157,9 +162,8 @@ fn write(
     if seen.is_ok() {
         // SAFETY: the word is the driver's, which has this part of the memory to itself.
         unsafe { probe::write(mapping.va + offset, value) };
-        // For the host, which sees the other side of the window.
-        stamp(mapping.va + page, mapping.pa + page);
     }
+    stamp(mapping.va + page, mapping.pa + page);
     splx(level);
     seen?;
     // There is room, as was seen above.

@@ -12,7 +12,7 @@ use super::{Pace, can, fuzz};
 use crate::cmdline::Options;
 use crate::layout::{BY2LARGE, BY2PG};
 use crate::mmu::{self, Fixes};
-use crate::oracle::{self, Devices, large_pages, stamp};
+use crate::oracle::{self, Devices, TAGS, large_pages, stamp};
 use crate::rng::Rng;
 use crate::spl::{splhi, splx};
 use crate::tests::account::{all_well, start, told};
@@ -217,8 +217,11 @@ fn small(ground: &Ground, worker: &mut Worker) {
     // A control is to show what is stale, and waits for ticks anyway: it looks everywhere each time.
     let control = !mmu::has(Fixes::A3);
     match rng.below(8) {
-        choice if control || choice == 0 => mapping.check_everywhere(context, page),
-        1 => {
+        choice if control || choice < 2 => mapping.check_all_everywhere(context),
+        choice if choice < 4 => {
+            mapping.check_everywhere(context, page + TAGS[rng.below(TAGS.len())]);
+        }
+        4 => {
             let turns = rng.below(4);
             ground.boards[rng.below(SMALL_BOARDS)].show(&mapping, || {
                 for _ in 0..turns {
@@ -226,10 +229,10 @@ fn small(ground: &Ground, worker: &mut Worker) {
                 }
             });
         }
-        2 => ground.visit(rng),
+        5 => ground.visit(rng),
         _ => {}
     }
-    if control || rng.below(8) == 0 {
+    if control || rng.below(3) == 0 {
         mapping.unmap(context);
     } else {
         mapping.unmap_seen_from(context, |va| [probe::here(va)]);

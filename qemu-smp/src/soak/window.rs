@@ -5,15 +5,66 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use mmu386_wire::soak::window::{PAGE, STAMP, TAG, stamp, tag};
+use mmu386_wire::soak::window::{PAGE, STAMP, TAG, TAIL, stamp, tag};
 use serde::Serialize;
 
 /// Wrong pages that are told one by one.
 const TOLD: usize = 32;
 
+/// A way in which the host looks at a page. Each needs a control of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// The tag in the first word.
+    Tag,
+    /// The tag in the last word.
+    Tail,
+    /// The stamp.
+    Stamp,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Tag, Self::Tail, Self::Stamp];
+
+    /// Its name in a report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tag => "window-tag",
+            Self::Tail => "window-tail",
+            Self::Stamp => "window-stamp",
+        }
+    }
+
+    const fn offset(self) -> usize {
+        match self {
+            Self::Tag => TAG,
+            Self::Tail => TAIL,
+            Self::Stamp => STAMP,
+        }
+    }
+
+    /// What the page at a guest's address must show.
+    const fn expected(self, pa: usize) -> u32 {
+        match self {
+            Self::Tag | Self::Tail => tag(pa),
+            Self::Stamp => stamp(pa),
+        }
+    }
+
+    const fn meaning(self) -> &'static str {
+        match self {
+            Self::Tag | Self::Tail => "somebody wrote where nobody writes",
+            Self::Stamp => "written through a translation that was meant for another page",
+        }
+    }
+}
+
 /// A page that shows what nobody who had it mapped can have written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Foreign {
+    /// By which look it was found.
+    pub way: Way,
     /// Offset in the shared memory, in bytes.
     pub offset: usize,
     /// What must be there; the stamp may be missing.
@@ -39,6 +90,8 @@ pub struct Window {
     pub foreign: Vec<Foreign>,
     /// How many were wrong.
     pub count: u32,
+    /// A way in which it does not look: for the test that this is noticed.
+    pub blind: Option<Way>,
     wrong: Vec<bool>,
 }
 
@@ -53,6 +106,7 @@ impl Window {
             stamped: 0,
             foreign: Vec::new(),
             count: 0,
+            blind: None,
             wrong: Vec::new(),
         }
     }
@@ -64,44 +118,31 @@ impl Window {
         }
         let Some(file) = &self.file else { return };
         let Ok(length) = file.metadata().map(|data| data.len() as usize) else { return };
-        let mut words = [0; 8];
-        let mut read = |offset: usize| {
-            file.read_exact_at(&mut words, offset as u64).ok()?;
-            let word = |at: usize| {
-                let bytes = words[at..].first_chunk().copied().unwrap_or_default();
-                u32::from_le_bytes(bytes)
-            };
-            Some((word(TAG), word(STAMP)))
+        let read = |offset: usize| {
+            let mut word = [0; 4];
+            file.read_exact_at(&mut word, offset as u64).ok()?;
+            Some(u32::from_le_bytes(word))
         };
-        let first = read(0).map_or(0, |(tag, _)| tag);
+        let first = read(TAG).unwrap_or(0);
         let base = *self.base.get_or_insert((first & 0xF_FFFF) as usize * PAGE);
         self.wrong.resize(length / PAGE, false);
         let mut stamped = 0;
         let mut found = Vec::new();
         for (number, wrong) in self.wrong.iter_mut().enumerate() {
-            let offset = number * PAGE;
-            let Some((seen_tag, seen_stamp)) = read(offset) else { break };
-            let pa = base + offset;
-            stamped += u32::from(seen_stamp != 0);
-            let bad = if seen_tag != tag(pa) {
-                Foreign {
-                    offset: offset + TAG,
-                    expected: tag(pa),
-                    seen: seen_tag,
-                    what: "somebody wrote where nobody writes",
+            let pa = base + number * PAGE;
+            for way in Way::ALL {
+                let offset = number * PAGE + way.offset();
+                let Some(seen) = read(offset) else { break };
+                // Nobody may have written the stamp yet.
+                let blank = way == Way::Stamp && seen == 0;
+                stamped += u32::from(way == Way::Stamp && !blank);
+                let (expected, what) = (way.expected(pa), way.meaning());
+                if seen == expected || blank || Some(way) == self.blind {
+                    continue;
                 }
-            } else if seen_stamp != 0 && seen_stamp != stamp(pa) {
-                Foreign {
-                    offset: offset + STAMP,
-                    expected: stamp(pa),
-                    seen: seen_stamp,
-                    what: "written through a translation that was meant for another page",
+                if !std::mem::replace(wrong, true) {
+                    found.push(Foreign { way, offset, expected, seen, what });
                 }
-            } else {
-                continue;
-            };
-            if !std::mem::replace(wrong, true) {
-                found.push(bad);
             }
         }
         self.scans += 1;
@@ -129,6 +170,7 @@ mod tests {
         };
         for page in 0..PAGES {
             write(page, TAG, tag(BASE + page * PAGE));
+            write(page, TAIL, tag(BASE + page * PAGE));
             write(page, STAMP, 0);
         }
         file.set_len((PAGES * PAGE) as u64).unwrap();
@@ -140,11 +182,14 @@ mod tests {
 
         write(4, STAMP, stamp(BASE + 3 * PAGE));
         write(5, TAG, 0);
+        write(6, TAIL, 0);
         window.scan();
         window.scan();
-        assert_eq!(window.count, 2);
+        assert_eq!(window.count, 3);
         let offsets: Vec<_> = window.foreign.iter().map(|foreign| foreign.offset).collect();
-        assert_eq!(offsets, [4 * PAGE + STAMP, 5 * PAGE + TAG]);
+        assert_eq!(offsets, [4 * PAGE + STAMP, 5 * PAGE + TAG, 6 * PAGE + TAIL]);
+        let ways: Vec<_> = window.foreign.iter().map(|foreign| foreign.way).collect();
+        assert_eq!(ways, [Way::Stamp, Way::Tag, Way::Tail]);
     }
 
     #[test]

@@ -106,7 +106,7 @@ counters! {
     findings,
 }
 
-/// What the memory that host and guest share shows: two words of each page.
+/// What the memory that host and guest share shows: three words of each page.
 pub mod window {
     /// Bytes of a page.
     pub const PAGE: usize = 4096;
@@ -114,6 +114,9 @@ pub mod window {
     pub const TAG: usize = 0;
     /// Offset of the word into which whoever has mapped the page may write its stamp.
     pub const STAMP: usize = 4;
+    /// Offset of the last word, which has the same tag: who looks at one end only does not see what happens
+    /// at the other.
+    pub const TAIL: usize = PAGE - 4;
 
     /// The tag of the page at a physical address of the guest.
     pub const fn tag(pa: usize) -> u32 {
