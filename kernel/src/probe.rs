@@ -82,10 +82,12 @@ probe_segment_fault:
 );
 
 unsafe extern "C" {
-    fn probe_load(va: usize, value: *mut u32) -> u32;
+    /// Loads a word; 0 for a fault.
+    pub fn probe_load(va: usize, value: *mut u32) -> u32;
     static probe_access: u8;
     static probe_fault: u8;
-    fn probe_store(va: usize, value: u32) -> u32;
+    /// Stores a word; 0 for a fault.
+    pub fn probe_store(va: usize, value: u32) -> u32;
     static probe_store_access: u8;
     fn probe_segment(selector: u32, times: u32, expected: u32) -> u32;
     static probe_segment_load: u8;

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use mmu386_wire::soak::{BUCKETS, Counters};
 
-use super::{fuzz, jobs};
+use super::{bare, fuzz, jobs};
 use crate::events::{self, Kind};
 use crate::{audit, chaos, heap, mach, mmu, pages, user};
 
@@ -62,6 +62,7 @@ fn since_boot(rounds: u32, findings: u32) -> Counters {
         handled: get(&jobs::HANDLED),
         counted: get(&crate::tests::page_refs::COUNTED),
         judged: crate::tests::device::judged(),
+        bare: bare::looks(),
         fuzzed: get(&fuzz::FUZZED),
         stopped: get(&fuzz::STOPPED),
         rounds,

@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use kernel_abi::Attack;
 use mmu386::error::SegmentError;
 
+use super::bare::{self, Place};
 use super::board::Board;
 use super::{Pace, can, fuzz};
 use crate::cmdline::Options;
@@ -37,6 +38,8 @@ pub static HANDLED: AtomicU32 = AtomicU32::new(0);
 const MOST: usize = 4;
 /// Boards for small mappings; one more is for a large one.
 const SMALL_BOARDS: usize = 3;
+/// Most owners of places, each beside a watcher.
+const MOST_PLACES: usize = 3;
 /// Rounds of each process of ring 3, and most processes at a time.
 const LIFE_ROUNDS: u32 = 40;
 const MOST_LIVES: u32 = 16;
@@ -52,12 +55,15 @@ pub struct Ground {
     /// Random programs run, which follow from the seed.
     fuzz: bool,
     seed: u32,
-    /// Small mappings are of the upper half of each device, large ones of its first 4 MB, those of
-    /// drivers of what is between.
+    /// Large mappings are of the first quarter of each device, those of drivers of the second, small ones of
+    /// the third, those that are touched without a LOCKed instruction of the last.
     small: Context,
     large: Context,
     drivers: Devices,
     boards: [Board; SMALL_BOARDS + 1],
+    /// Of those who touch mappings with no LOCKed instruction near, and what they map.
+    places: [Place; MOST_PLACES],
+    bare: Context,
     segment: segments::Shared,
 }
 
@@ -92,6 +98,13 @@ pub const JOBS: &[Job] = &[
     Job { name: &"programs", people: |_| 1, wired: false, needs: &[], round: programs },
     Job { name: &"hostile", people: |_| 1, wired: false, needs: &[], round: hostile },
     Job { name: &"drivers", people: |ncpu| ncpu.min(2), wired: false, needs: &[], round: driver },
+    Job {
+        name: &"bare",
+        people: |ncpu| 2 * ncpu.div_ceil(2).min(3),
+        wired: true,
+        needs: &[],
+        round: bare_accesses,
+    },
     Job { name: &FUZZ, people: |ncpu| ncpu + 2, wired: false, needs: &[], round: random_program },
 ];
 
@@ -115,6 +128,8 @@ impl Job {
         match (*self.name == FUZZ, fuzz) {
             (true, true) => people.min(fuzz::MOST_WORKERS),
             (true, false) => 0,
+            // An owner and a watcher.
+            (false, true) if *self.name == "bare" => 2,
             (false, true) => people.min(1),
             (false, false) => people,
         }
@@ -169,7 +184,9 @@ impl Ground {
             pace,
             fuzz: options.fuzz,
             seed: options.seed,
-            small: context.with(part(2, 4)),
+            small: context.with(part(2, 3)),
+            bare: context.with(part(3, 4)),
+            places: Default::default(),
             large: context.with(part(0, 1)),
             drivers: part(1, 2),
             boards: Default::default(),
@@ -358,4 +375,20 @@ fn driver(ground: &Ground, worker: &mut Worker) {
 /// A random program in ring 3.
 fn random_program(ground: &Ground, worker: &mut Worker) {
     fuzz::round(&ground.small, ground.seed, worker.who);
+}
+
+/// Mappings of every second process, at which the others look.
+fn bare_accesses(ground: &Ground, worker: &mut Worker) {
+    let owners = worker.of / 2;
+    let rng = &mut worker.rng;
+    if worker.who % 2 == 1 {
+        bare::watch(&ground.bare, &ground.places[rng.below(owners)], rng);
+        if rng.below(16) == 0 {
+            sched::give_way();
+        }
+        return;
+    }
+    let owner = worker.who / 2;
+    let Some(pages) = pages_for(&ground.bare, owner, owners) else { return };
+    bare::own(&ground.bare, &ground.places[owner], pages, rng);
 }

@@ -5,12 +5,14 @@
 //! |---|---|
 //! | `jobs` | what the kernel's processes do, round after round |
 //! | `board` | mappings that others may look at |
+//! | `bare` | mappings that are touched with no LOCKed instruction near |
 //! | `fuzz` | random programs in ring 3 |
 //! | `counters` | what happened since the soak began |
 //!
 //! What every access must show is known as in the tests, whose rooms this uses: [`crate::oracle`] for
 //! device memory, the programs themselves for memory in ring 3, [`crate::audit`] for tables and pages.
 
+mod bare;
 mod board;
 mod counters;
 pub mod fuzz;

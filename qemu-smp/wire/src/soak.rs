@@ -98,6 +98,8 @@ counters! {
     chaos,
     /// Bytes of the kernel's heap that are in use beyond those at the beginning.
     heap,
+    /// Accesses of device memory with no LOCKed instruction near.
+    bare,
     /// Random programs in ring 3 that were run to their end.
     fuzzed,
     /// Those of them that did not end by themselves.
@@ -112,11 +114,11 @@ pub mod window {
     pub const PAGE: usize = 4096;
     /// Offset of the word that nobody writes after boot: the page's tag.
     pub const TAG: usize = 0;
-    /// Offset of the word into which whoever has mapped the page may write its stamp.
-    pub const STAMP: usize = 4;
     /// Offset of the last word, which has the same tag: who looks at one end only does not see what happens
     /// at the other.
     pub const TAIL: usize = PAGE - 4;
+    /// Offset of the word into which whoever has mapped the page may write its stamp.
+    pub const STAMP: usize = 4;
 
     /// The tag of the page at a physical address of the guest.
     pub const fn tag(pa: usize) -> u32 {
