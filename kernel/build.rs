@@ -24,8 +24,8 @@ fn variant(name: &str) -> Option<String> {
 }
 
 /// The programs: binaries of the package in `user`.
-const PROGRAMS: [&str; 8] =
-    ["calls", "careless", "fuzz", "greedy", "hostile", "life", "registers", "segments"];
+const PROGRAMS: [&str; 9] =
+    ["calls", "careless", "fuzz", "greedy", "hostile", "life", "planted", "registers", "segments"];
 
 /// Builds the programs with the cargo and the compiler that build the kernel, in a target folder of
 /// their own, as this folder is locked. Returns where they are.

@@ -90,6 +90,34 @@ fn without_a_control_or_with_too_little_done_it_is_inconclusive() {
     assert!(reasons.contains("and not at least 4000000000"), "{reasons}");
 }
 
+/// The host looks at shared memory in three ways; without one of them the defect that is planted for it is not
+/// found, whatever else is.
+#[test]
+fn a_host_that_does_not_look_at_stamps_is_inconclusive() {
+    let _turn = turn();
+    let (status, told) = soak(&["--smp", "1", "--rounds", "1", "--blind", "window-stamp"]);
+    assert_eq!((status, &told["verdict"]), (Some(1), &"inconclusive".into()), "{told:#}");
+    let reasons = told["reasons"].as_array().unwrap();
+    assert_eq!(reasons.len(), 1, "{reasons:#?}");
+    assert!(reasons[0].as_str().unwrap().contains("did not show window-stamp"), "{reasons:#?}");
+}
+
+/// Less than a minute of random programs in ring 3, beside one process of each other kind.
+#[test]
+fn random_programs_in_ring_3_break_nothing() {
+    let _turn = turn();
+    let seed = fastrand::u32(1..1_000_000).to_string();
+    println!("seed {seed}");
+    let length = ["--smp", "4", "--minutes", "0.75", "--fuzz", "--seed", &seed];
+    let least = ["--at-least", "fuzzed=100", "--at-least", "stopped=1", "--no-control"];
+    let (status, told) = soak(&[&length[..], &least].concat());
+    // The controls are the other tests'.
+    assert_eq!((status, &told["verdict"]), (Some(1), &"inconclusive".into()), "{told:#}");
+    assert_eq!(told["reasons"], serde_json::json!(["no control was run"]), "{told:#}");
+    let vectors = told["fuzz"]["exceptions_by_vector"].as_array().unwrap();
+    assert!(vectors[13].as_u64() > Some(20) && vectors[14].as_u64() > Some(20), "{vectors:?}");
+}
+
 /// A soak of a minute in a process of its own.
 fn long(output: &std::path::Path) -> Child {
     let mut soak = command(&["--smp", "2", "--minutes", "1", "--no-control", "--json"]);

@@ -81,6 +81,18 @@ impl Memory {
         Mapping::new(judge, self.parts[0].start, BY2PG)
     }
 
+    /// The control: whether a driver whose mapping leads elsewhere says so, and leaves its stamp there all the
+    /// same.
+    pub fn astray(&self, judge: &impl Judge) -> bool {
+        let real = self.sample(judge);
+        let lying = Mapping { va: real.va, pa: real.pa + BY2PG, size: BY2PG };
+        let told = write(&lying, &mut heapless::Vec::new(), &mut Rng::new(1)).is_err();
+        let stamped = probe::read(real.va + window::STAMP) == Some(window::stamp(lying.pa));
+        stamp(real.va, real.pa);
+        real.unmap(judge);
+        told && stamped
+    }
+
     /// One life of the driver, with memory within a range.
     pub fn life(
         &self,

@@ -205,5 +205,6 @@ pub fn led_astray(judge: &impl Judge) -> (u32, u32) {
     let targets = [Target::Ioapic(va), Target::Hpet(va), Target::Memory { va, pa, size }];
     let blind = targets.iter().filter(|target| target.look(0).is_ok()).count();
     mapping.unmap(judge);
-    (blind as u32, targets.len() as u32)
+    let blind = blind + usize::from(!window.astray(judge));
+    (blind as u32, targets.len() as u32 + 1)
 }

@@ -225,3 +225,11 @@ pub fn watch(judge: &impl Judge, place: &Place, rng: &mut Rng) {
     unsafe { bare_watch(place, offset, TURNS, &raw mut seen) };
     account(judge, &seen);
 }
+
+/// The control: places that lie, by one that is gone and shows, and one that is live and does not.
+pub fn misled(judge: &impl Judge, va: usize, pa: usize, gone: bool) {
+    let (epoch, tag) = if gone { (GONE, tag(pa)) } else { (LIVE, !tag(pa)) };
+    let word = AtomicU32::new;
+    let place = Place { epoch: word(epoch), va: word(va as u32), tag: word(tag) };
+    watch(judge, &place, &mut Rng::new(1));
+}

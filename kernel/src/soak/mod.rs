@@ -7,6 +7,8 @@
 //! | `board` | mappings that others may look at |
 //! | `bare` | mappings that are touched with no LOCKed instruction near |
 //! | `fuzz` | random programs in ring 3 |
+//! | `image` | the kernel's own code, which nobody changes |
+//! | `planted` | a defect for each oracle, which has to find it |
 //! | `counters` | what happened since the soak began |
 //!
 //! What every access must show is known as in the tests, whose rooms this uses: [`crate::oracle`] for
@@ -16,7 +18,9 @@ mod bare;
 mod board;
 mod counters;
 pub mod fuzz;
+mod image;
 mod jobs;
+mod planted;
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -31,7 +35,9 @@ use crate::tests::crew;
 use crate::tests::page_refs::Counting;
 use crate::{chaos, clock, heap, mmu, report, sched};
 use counters::Since;
+use image::Image;
 use jobs::{Ground, JOBS};
+pub use planted::PLANTED;
 
 /// From one line of counters to the next, in microseconds.
 const REPORT_US: u64 = 1_000_000;
@@ -101,6 +107,7 @@ pub fn run(context: &Context, options: &Options) -> Outcome {
     chaos::set(options.chaos.then_some(options.seed));
     let crews: Vec<_> = JOBS.iter().filter_map(|job| job.start(&ground)).collect();
     let mut pages = Counting::of_all_pages();
+    let image = Image::now();
     let (mut told, mut audited) = (begun, begun);
     while !crews.iter().all(crew::Crew::is_done) {
         sched::relax();
@@ -113,6 +120,7 @@ pub fn run(context: &Context, options: &Options) -> Outcome {
         }
         if clock::since(audited) >= AUDIT_US {
             context.audit();
+            image.compare(context);
             pages.compare(context);
             audited = clock::tsc();
         }
@@ -121,11 +129,9 @@ pub fn run(context: &Context, options: &Options) -> Outcome {
     chaos::set(None);
     ground.empty_segment();
     accounted(context, before);
-    let grown = heap::used().saturating_sub(heap);
-    if grown > HEAP_SLACK {
-        found(context, "heap", 0, heap as u32, heap::used() as u32, LEAK);
-    }
+    heap_accounted(context, heap);
     context.audit();
+    image.compare(context);
     // Nobody is within the MMU code any more.
     pages.compare(context);
     let counters = tell();
@@ -138,6 +144,13 @@ pub fn run(context: &Context, options: &Options) -> Outcome {
         counters.slept,
         counters.audits
     ))
+}
+
+/// Demands that no more than `before` bytes of the heap are in use, but for some.
+fn heap_accounted(context: &Context, before: usize) {
+    if heap::used().saturating_sub(before) > HEAP_SLACK {
+        found(context, "heap", 0, before as u32, heap::used() as u32, LEAK);
+    }
 }
 
 /// Whether the variant has what a job needs.

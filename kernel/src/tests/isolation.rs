@@ -138,6 +138,13 @@ pub fn alone(context: &Context, attack: Attack) {
     judge(context, attack, &group);
 }
 
+/// The control: an attack that is judged as if it had to end by itself.
+pub fn misjudged(context: &Context, attack: Attack) {
+    let group = begin(attack);
+    group.wait();
+    judge(context, Attack::BadCalls, &group);
+}
+
 fn begin(attack: Attack) -> Arc<Group> {
     let group = Group::new(LIMIT);
     start("hostile", &[attack as u32], &group);

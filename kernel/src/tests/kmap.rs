@@ -109,6 +109,17 @@ pub fn some(context: &Context, who: usize, rounds: u32) -> u32 {
     round
 }
 
+/// The control: a page whose content is not what it is compared with.
+pub fn misled(context: &Context) {
+    let worker = Worker { context };
+    let Some(page) = pages::hold() else { return };
+    let va = worker.map(page);
+    worker.fill(va, 1);
+    worker.check(va, page, 0, 2);
+    worker.unmap(va);
+    pages::release(page);
+}
+
 /// One process takes every slot. Returns what was wrong.
 fn exhaust(context: &Context) -> u32 {
     let worker = Worker { context };

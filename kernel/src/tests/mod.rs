@@ -164,6 +164,27 @@ fn soak(options: &Options, devices: Devices, sights: early::Sights) -> ! {
     leave(u32::from(pass), u32::from(!pass))
 }
 
+/// Plants a defect for each oracle of a soak, one after the other, and leaves. Each test fails, or its oracle
+/// is blind.
+const PLANTED: &str = "planted";
+
+fn planted(options: &Options, devices: Devices, sights: early::Sights) -> ! {
+    let plants = crate::soak::PLANTED;
+    report::send(&Line::Plan { tests: plants.len() as u32 });
+    let context = Context::new(options, devices, sights).without_rounds();
+    mmu::upallocpdb();
+    let (mut passed, mut failed) = (0, 0);
+    for (name, plant) in plants {
+        watch(TESTS.len());
+        let start = clock::tsc();
+        plant(&context);
+        let outcome = context.outcome(format_args!("a planted defect"));
+        if tell(name, &outcome, clock::since(start) / 1000) { passed += 1 } else { failed += 1 }
+    }
+    functions::tell();
+    leave(passed, failed)
+}
+
 /// Reports how a test ended; whether it passed.
 fn tell(name: &'static str, outcome: &Outcome, milliseconds: u64) -> bool {
     let pass = outcome.failures == 0;
@@ -183,6 +204,9 @@ fn run(options: Options, devices: Devices, sights: early::Sights) {
     bad_ends::perhaps(&options.tests);
     if options.tests.as_str() == SOAK {
         soak(&options, devices, sights);
+    }
+    if options.tests.as_str() == PLANTED {
+        planted(&options, devices, sights);
     }
     let tests = chosen(&options.tests);
     let known = !tests.is_empty() || matches!(options.tests.as_str(), "none" | "bench");

@@ -8,7 +8,7 @@ use mmu386::error::SegmentError;
 use mmu386::segment::Segment;
 
 use super::context::{Context, Finding, Outcome, Rng};
-use super::crew::{Barrier, audited_crew};
+use super::crew::{Barrier, audited_crew, crew};
 use crate::arch_impl::Pc;
 use crate::layout::BY2PG;
 use crate::mach::machno;
@@ -76,6 +76,30 @@ fn touch(context: &Context, segment: &Shared, index: usize) {
             context.finding(&Finding { hazard, cpu, va, expected, seen, why });
         }
     }
+}
+
+/// The control: a page that has a word which none of those who share it writes.
+pub fn misled(context: &Context) {
+    let shared = context.clone();
+    crew(
+        &NAME,
+        1,
+        |_| None,
+        move |_| {
+            mmu::upallocpdb();
+            let segment = new();
+            // Faulted in, tagged, spoilt, and seen.
+            for _ in 0..2 {
+                touch(&shared, &segment, 0);
+            }
+            // SAFETY: the page is the segment's, which only this process has.
+            unsafe { probe::write(BASE, 1) };
+            touch(&shared, &segment, 0);
+            if let Err(error) = empty(&segment) {
+                panic!("{error}");
+            }
+        },
+    );
 }
 
 fn free(segment: &Shared, rng: &mut Rng) {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Install, seconds};
 use crate::guest::{Accel, MAX_CPUS, check_clock};
-use crate::soak::{AtLeast, Length, Plan};
+use crate::soak::{AtLeast, Length, Plan, Way};
 use crate::variants;
 
 /// `cargo smp soak`.
@@ -63,6 +63,9 @@ pub struct SoakArgs {
     /// Run no control; the soak is inconclusive then, unless it fails.
     #[arg(long)]
     pub no_control: bool,
+    /// Looks at the shared memory in all ways but this one: for the test that a soak notices it.
+    #[arg(long, hide = true, value_name = "WAY", value_parser = way)]
+    pub blind: Option<Way>,
     /// Where to write the report; in target/soak without it.
     #[arg(long, value_name = "FILE")]
     pub output: Option<std::path::PathBuf>,
@@ -101,6 +104,15 @@ impl SoakArgs {
             at_least: self.at_least.clone(),
         })
     }
+}
+
+/// A way in which the host looks, by its name in a report.
+fn way(text: &str) -> Result<Way, String> {
+    let wanted = || Way::ALL.map(Way::name).join(", ");
+    Way::ALL
+        .into_iter()
+        .find(|way| way.name() == text)
+        .ok_or_else(|| format!("one of {}", wanted()))
 }
 
 /// Minutes, as milliseconds.

@@ -15,7 +15,7 @@ use crate::paths::Paths;
 use crate::process::interrupted;
 use crate::progress::Progress;
 use crate::setup::{self, Need, Options};
-use crate::soak::{Control, Length, Plan, Soak, Step, Verdict, Watch, controls};
+use crate::soak::{Control, Length, Plan, Soak, Step, Verdict, Watch, controls, planted};
 use crate::toolchain::{Choice, Toolchain};
 use crate::variants::{SEED, UPSTREAM};
 
@@ -85,6 +85,9 @@ fn soak(
     let wants_controls = !args.no_control && ![SEED, UPSTREAM].contains(&plan.variant.as_str());
     let mut shown = Vec::new();
     if wants_controls {
+        if !interrupted() {
+            shown.push(work.control(&plan.variant, &planted(), &window)?);
+        }
         for variant in [SEED, UPSTREAM] {
             for step in controls(variant, plan.smp) {
                 if !interrupted() {
@@ -104,7 +107,8 @@ fn soak(
         plan.seed,
         if seconds > 0 { format!(", for {seconds} s") } else { String::new() }
     ));
-    let mut watch = Watch::new(&progress, &window, &[]).with_draft(output, draft);
+    let mut watch =
+        Watch::new(&progress, &window, &[]).with_draft(output, draft).with_blind(args.blind);
     if plan.chaos && plan.icount.is_none() {
         watch = watch.with_stalls(plan.seed);
     }
@@ -145,15 +149,20 @@ impl Work<'_> {
         kernel::build(self.paths, &toolchain, variant, |line| self.progress.remark(line))
     }
 
-    fn control(&self, variant: &'static str, step: &Step, window: &Path) -> Result<Control> {
+    fn control(&self, variant: &str, step: &Step, window: &Path) -> Result<Control> {
         let elf = self.kernel(variant)?;
-        self.progress.doing(&format!(
-            "control: {variant} has to show {} ({})",
-            step.wanted.join(", "),
-            step.tests
-        ));
+        self.progress.doing(&match step.wanted.len() {
+            1..4 => {
+                format!(
+                    "control: {variant} has to show {} ({})",
+                    step.wanted.join(", "),
+                    step.tests
+                )
+            }
+            many => format!("control: {variant} has to find {many} defects ({})", step.tests),
+        });
         let boot = step.boot(variant, self.plan, window.to_owned());
-        let mut watch = Watch::new(self.progress, window, step.wanted);
+        let mut watch = Watch::new(self.progress, window, &step.wanted).with_blind(self.args.blind);
         let report = attended(self.paths, &boot, &elf, &mut watch)?;
         watch.finish(&report.said);
         Ok(step.judge(&report, &watch))

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mmu386_wire::soak::ORACLES;
 use serde::Serialize;
 
 use super::plan::{Length, Plan};
 use super::watch::Watch;
-use crate::guest::{Boot, Report};
+use super::window::Way;
+use crate::guest::{Boot, Report, TestResult};
 use crate::variants::{SEED, UPSTREAM};
 
 /// Longest control, in milliseconds of guest time.
@@ -23,6 +25,8 @@ enum Sign {
     Finding,
     /// As a panic whose message has this in it.
     Panic(&'static str),
+    /// As a test of the guest's that fails, or as a page that the host sees.
+    Planted,
 }
 
 /// A boot of a control.
@@ -31,7 +35,7 @@ pub struct Step {
     /// `soak`, or the kernel's test that asks about one hazard.
     pub tests: &'static str,
     /// What has to show.
-    pub wanted: &'static [&'static str],
+    pub wanted: Vec<&'static str>,
     sign: Sign,
 }
 
@@ -44,7 +48,8 @@ const MOST_FOR_A3: u32 = 4;
 /// (A3) do. A wait with interrupts off (B1) is for ever on Seed; Upstream gives the CPU away there.
 pub fn controls(variant: &'static str, smp: u32) -> Vec<Step> {
     let soak: &[&str] = if (2..=MOST_FOR_A3).contains(&smp) { &["A1", "A3"] } else { &["A1"] };
-    let finding = |tests, wanted| Step { tests, wanted, sign: Sign::Finding };
+    let finding =
+        |tests, wanted: &[_]| Step { tests, wanted: wanted.to_vec(), sign: Sign::Finding };
     let mut steps = vec![finding("soak", soak), finding("c1", &["C1"])];
     if smp > 1 {
         steps.push(finding("a2", &["A2"]));
@@ -56,10 +61,22 @@ pub fn controls(variant: &'static str, smp: u32) -> Vec<Step> {
     };
     steps.extend(wait.map(|sign| Step {
         tests: "b1-splhi-storm",
-        wanted: &["B1"],
+        wanted: vec!["B1"],
         sign: Sign::Panic(sign),
     }));
     steps
+}
+
+/// What the kernel that is to be soaked has to show: the defect that is planted for each oracle, of the guest's
+/// and of the host's. What breaks on the code as found shows a few ways of looking, now and then; this shows
+/// all, each time.
+pub fn planted() -> Step {
+    let host = Way::ALL.map(Way::name);
+    Step {
+        tests: "planted",
+        wanted: ORACLES.iter().copied().chain(host).collect(),
+        sign: Sign::Planted,
+    }
 }
 
 impl Step {
@@ -90,9 +107,14 @@ impl Step {
             _ if something_else => None,
             Sign::Finding => watch.shown.get(hazard).copied(),
             Sign::Panic(sign) => panic.contains(sign).then_some(seconds),
+            Sign::Planted => {
+                let failed = |test: &TestResult| test.name == hazard && !test.pass;
+                let seen = watch.window.foreign.iter().any(|found| found.way.name() == hazard);
+                (report.said.tests.iter().any(failed) || seen).then_some(seconds)
+            }
         };
         let (mut found, mut missing) = (BTreeMap::new(), Vec::new());
-        for &hazard in self.wanted {
+        for &hazard in &self.wanted {
             match when(hazard) {
                 Some(seconds) => _ = found.insert(hazard.to_owned(), seconds),
                 None => missing.push(hazard.to_owned()),
@@ -150,7 +172,7 @@ mod tests {
             for smp in [1, 2, 8] {
                 let steps = controls(variant, smp);
                 assert!(steps.iter().all(|step| !step.wanted.is_empty()));
-                let wanted: Vec<_> = steps.iter().flat_map(|step| step.wanted).collect();
+                let wanted: Vec<_> = steps.iter().flat_map(|step| &step.wanted).collect();
                 assert!(wanted.contains(&&"A1") && wanted.contains(&&"C1"));
                 assert_eq!(wanted.contains(&&"A3"), smp == 2);
                 assert_eq!(wanted.contains(&&"A2"), smp > 1);

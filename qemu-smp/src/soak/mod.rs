@@ -22,8 +22,9 @@ mod verdict;
 mod watch;
 mod window;
 
-pub use control::{Control, Step, controls};
+pub use control::{Control, Step, controls, planted};
 pub use plan::{AtLeast, Length, Plan};
 pub use report::Soak;
 pub use verdict::Verdict;
 pub use watch::Watch;
+pub use window::Way;

@@ -1,11 +1,12 @@
 //! A soak, told to a person or to a program.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use mmu386_wire::soak::{BUCKETS, Counters};
 use serde_json::{Map, Value, json};
 
-use super::control::Control;
+use super::control::{Control, planted};
 use super::fuzz;
 use super::plan::{Length, Plan};
 use super::verdict::{Verdict, judge};
@@ -107,15 +108,19 @@ impl<'a> Soak<'a> {
         }
         for control in self.controls {
             let Control { variant, tests, shown, missing, also, foreign, .. } = control;
-            let shown: Vec<_> = shown
-                .iter()
-                .map(|(hazard, after)| format!("{hazard} after {after:.1} s"))
-                .collect();
+            let shown: Vec<_> = if tests == planted().tests {
+                vec![format!("{} planted defects found, each by its oracle", shown.len())]
+            } else {
+                let told = |(hazard, after): (_, _)| format!("{hazard} after {after:.1} s");
+                shown.iter().map(told).collect()
+            };
             let missing = if missing.is_empty() {
                 String::new()
             } else {
                 format!("; NOT {}", missing.join(", "))
             };
+            let foreign = if tests == planted().tests { &0 } else { foreign };
+            let also = if tests == planted().tests { &BTreeMap::new() } else { also };
             let also: String = also.keys().map(|hazard| format!(", {hazard}")).collect();
             let foreign = match foreign {
                 0 => String::new(),

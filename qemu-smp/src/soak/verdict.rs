@@ -105,13 +105,17 @@ pub fn judge(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::os::unix::fs::FileExt;
     use std::path::Path;
     use std::time::Duration;
 
+    use mmu386_wire::soak::ORACLES;
+    use mmu386_wire::soak::window::{PAGE, STAMP, TAG, TAIL, stamp, tag};
+
     use super::*;
-    use crate::guest::{Accel, Kept, Outcome, Soaked, Transcript};
+    use crate::guest::{Accel, Fuzzed, Kept, Outcome, Soaked, TestResult, Transcript};
     use crate::progress::Progress;
-    use crate::soak::{AtLeast, Length};
+    use crate::soak::{AtLeast, Length, Way, planted};
 
     fn plan() -> Plan {
         Plan {
@@ -205,5 +209,63 @@ mod tests {
             let run = report(&plan, Vec::new(), &[("lives", lives)]);
             assert_eq!(verdict(&plan, &run, &[control(&[])], 0), wanted);
         }
+    }
+
+    /// The control of oracles, of a run in which all but `blind` found what was planted for them.
+    fn planted_but(blind: &str) -> Control {
+        let plan = plan();
+        let mut run = report(&plan, Vec::new(), &[]);
+        run.said.tests = ORACLES
+            .iter()
+            .map(|&name| TestResult {
+                name: name.to_owned(),
+                pass: name == blind,
+                detail: String::new(),
+            })
+            .collect();
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("window");
+        let file = std::fs::File::create(&path).unwrap();
+        for page in 0..5 {
+            let write = |at: usize, word: u32| {
+                file.write_all_at(&word.to_le_bytes(), (page * PAGE + at) as u64).unwrap();
+            };
+            let (good, pa) = (0xFD00_0000 + page * PAGE, 0xFD00_0000 + page * PAGE);
+            write(TAG, if page == 1 { 0 } else { tag(good) });
+            write(STAMP, if page == 2 { stamp(pa + PAGE) } else { 0 });
+            write(TAIL, if page == 3 { 0 } else { tag(good) });
+        }
+        file.set_len(5 * PAGE as u64).unwrap();
+        let progress = Progress::new(1);
+        let way = Way::ALL.into_iter().find(|way| way.name() == blind);
+        let mut watch = Watch::new(&progress, &path, &[]).with_blind(way);
+        watch.window.scan();
+        planted().judge(&run, &watch)
+    }
+
+    #[test]
+    fn a_blind_oracle_is_inconclusive_whichever_it_is() {
+        let plan = plan();
+        let good = report(&plan, Vec::new(), &[]);
+        let all = planted_but("none of them");
+        assert_eq!((all.shown.len(), all.missing.len()), (ORACLES.len() + Way::ALL.len(), 0));
+        assert_eq!(verdict(&plan, &good, &[all], 0), Verdict::Pass);
+        for name in ORACLES.into_iter().chain(Way::ALL.map(Way::name)) {
+            let control = planted_but(name);
+            assert_eq!(control.missing, [name]);
+            assert_eq!(verdict(&plan, &good, &[control], 0), Verdict::Inconclusive);
+        }
+    }
+
+    #[test]
+    fn a_fuzzer_that_tries_nothing_is_inconclusive() {
+        let plan = Plan { fuzz: Some(0), ..plan() };
+        let mut run = report(&plan, Vec::new(), &[("fuzzed", 1000)]);
+        assert_eq!(verdict(&plan, &run, &[control(&[])], 0), Verdict::Inconclusive);
+        run.said.fuzzed = Some(Fuzzed { alive: Vec::new(), next: 1000, vectors: vec![1; 32] });
+        assert_eq!(verdict(&plan, &run, &[control(&[])], 0), Verdict::Pass);
+        let none = Fuzzed { vectors: vec![0; 32], ..Fuzzed::default() };
+        run.said.fuzzed = Some(none);
+        assert_eq!(verdict(&plan, &run, &[control(&[])], 0), Verdict::Inconclusive);
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::stalls::Stalls;
-use super::window::Window;
+use super::window::{Way, Window};
 use crate::files;
 use crate::guest::{Attendant, Qmp, Soaked, Transcript};
 use crate::progress::Progress;
@@ -71,6 +71,13 @@ impl<'a> Watch<'a> {
     #[must_use]
     pub fn with_stalls(mut self, seed: u32) -> Self {
         self.stalls = Some(Stalls::new(seed));
+        self
+    }
+
+    /// The host does not look in this way: for the test that the verdict notices.
+    #[must_use]
+    pub fn with_blind(mut self, way: Option<Way>) -> Self {
+        self.window.blind = way;
         self
     }
 

@@ -108,6 +108,34 @@ counters! {
     findings,
 }
 
+/// The oracles of a soak in the guest, each of which has a defect planted for it, in this order, by a boot with
+/// `tests=planted`: its test there fails, or the oracle is blind.
+pub const ORACLES: [&str; 21] = [
+    "device-tag",
+    "device-tail",
+    "device-everywhere",
+    "device-overlap",
+    "device-stale",
+    "device-register",
+    "bare-live",
+    "bare-gone",
+    "driver",
+    "combining",
+    "kmap",
+    "segment",
+    "program-report",
+    "program-status",
+    "hostile",
+    "fuzz",
+    "kernel-image",
+    "page-count",
+    "page-account",
+    "heap-account",
+    "audit",
+];
+/// The test of that boot which plants what the host alone can find, and fails never.
+pub const WINDOW: &str = "window";
+
 /// What the memory that host and guest share shows: three words of each page.
 pub mod window {
     /// Bytes of a page.
