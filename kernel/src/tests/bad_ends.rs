@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use x86::dtables::{DescriptorTablePointer, lidt};
 
+use crate::cmdline::Kept;
 use crate::layout::{BY2PG, MACHADDR, VMAP};
 use crate::mach::nmach;
 use crate::proc::kproc;
@@ -31,8 +32,9 @@ pub fn perhaps(name: &str) {
 }
 
 /// Panics before there are processes, CPUs and page directories, if the command line asked for that.
-pub fn before_paging(line: &str) {
-    if line.split_whitespace().any(|word| word == "tests=unpaged") {
+pub fn before_paging(line: &Kept) {
+    let Kept::Words(words) = line else { return };
+    if words.split(u8::is_ascii_whitespace).any(|word| word == b"tests=unpaged") {
         // What a CPU takes for its own page is whatever firmware left in memory there.
         // SAFETY: conventional memory that nobody has yet, in the boot directory's window.
         unsafe { core::ptr::write_bytes(MACHADDR as *mut u8, 0xA5, BY2PG) };
