@@ -9,32 +9,30 @@ pub use mmu386_wire::Options;
 const MOST: usize = 256;
 
 /// A copy of what matters of the command line, which the loader left in memory that will be used.
-pub enum Kept {
-    /// What comes after the mark.
-    Words(Vec<u8, MOST>),
-    /// There is no mark.
-    NoMark,
-    /// There is more than a copy takes.
-    TooLong,
+pub struct Kept {
+    /// What comes after the mark, as far as it fits; nothing where there is no mark.
+    words: Option<Vec<u8, MOST>>,
+    /// Whether there is more than a copy takes.
+    cut: bool,
 }
 
 impl Kept {
     /// Copies. Called before there is anywhere to say what is wrong.
     pub fn of(line: &[u8]) -> Kept {
-        match marked(line).map(Vec::from_slice) {
-            Some(Ok(words)) => Kept::Words(words),
-            Some(Err(_)) => Kept::TooLong,
-            None => Kept::NoMark,
+        let words = marked(line);
+        Kept {
+            words: words.map(|words| words.iter().copied().take(MOST).collect()),
+            cut: words.is_some_and(|words| words.len() > MOST),
         }
     }
 
     /// What it asks for. What is not understood ends the boot: to run something else would be taken for
     /// what was asked for.
     pub fn options(&self) -> Options {
-        let read = match self {
-            Kept::Words(words) => Options::of_marked(words),
-            Kept::NoMark => Options::of_command_line(b""),
-            Kept::TooLong => panic!("command line: options of more than {MOST} bytes"),
+        assert!(!self.cut, "command line: options of more than {MOST} bytes");
+        let read = match &self.words {
+            Some(words) => Options::of_marked(words),
+            None => Options::of_command_line(b""),
         };
         match read {
             Ok(options) => options,
