@@ -96,6 +96,10 @@ struct Explored {
 }
 
 impl Host for Explored {
+    fn minds_who_is_held_back(&self) -> bool {
+        false
+    }
+
     fn held_back(&self, _: &Word) {}
 
     fn parts(&self) -> usize {

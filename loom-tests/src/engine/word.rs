@@ -134,10 +134,10 @@ impl Word {
     }
 
     /// Waits until it is this access's turn. Under loom the access itself does that. Returns whether
-    /// it matters if an interrupt comes before it.
-    pub fn request(&self, access: Access) -> bool {
+    /// it matters if an interrupt comes before it, which it may if the access is `interruptible`.
+    pub fn request(&self, access: Access, interruptible: bool) -> bool {
         match &self.0.engine {
-            Engine::Explorer(state) => explorer::request(state, access),
+            Engine::Explorer(state) => explorer::request(state, access, interruptible),
             Engine::Loom(_) => true,
         }
     }

@@ -18,7 +18,7 @@ impl<V: Variant> Cpu<V> {
     /// cannot mend ends the attempt.
     pub fn touch(&self, va: u32) -> bool {
         explorer::step(false);
-        self.point();
+        self.points();
         self.note(Op::Access(va));
         loop {
             // Also where it is cached: whether it is depends on what others have stored.
@@ -71,8 +71,10 @@ impl<V: Variant> Cpu<V> {
 
     /// vmap, with the ledger told what came of it.
     pub fn vmap(&self, pa: u32, size: u32) -> Result<u32, VmapError> {
-        self.machine.ledger().common_mut().mapping(pa, size);
-        let va = match self.keeps_level("vmap", || vmap::vmap(self, pa, size)) {
+        let announced = self.announce(move |ledger| ledger.common_mut().mapping(pa, size));
+        let result = self.keeps_level("vmap", || vmap::vmap(self, pa, size));
+        self.announced(announced);
+        let va = match result {
             Ok(va) => va,
             Err(error) => {
                 self.machine.ledger().common_mut().refused(pa, size);
@@ -103,11 +105,12 @@ impl<V: Variant> Cpu<V> {
     /// vunmap, with the ledger told before and after. Once it has returned, no CPU may be able to
     /// reach the old memory.
     pub fn vunmap(&self, va: u32, size: u32) -> Result<(), VunmapError> {
-        let unmapping = self.machine.ledger().common_mut().unmapping(va, size);
+        let announced = self.announce(move |ledger| ledger.common_mut().unmapping(va, size));
         let call = || vmap::vunmap(self, va, size);
         // Without B1 it is not for callers with interrupts off: sched turns them on for Upstream's.
         let judged = V::FIXES.has(Fixes::B1) || self.takes_interrupts();
         let result = if judged { self.keeps_level("vunmap", call) } else { call() };
+        let unmapping = self.announced(announced);
         if result.is_err() {
             self.machine.ledger().common_mut().kept(unmapping);
             return result;
@@ -123,8 +126,9 @@ impl<V: Variant> Cpu<V> {
     /// patwc, with the ledger told before and after. Once it has returned, no CPU may use the old
     /// memory type.
     pub fn patwc(&self, va: u32, size: u32) {
-        let combining = self.machine.ledger().combining(va, size);
+        let announced = self.announce(move |ledger| ledger.combining(va, size));
         let done = self.keeps_level("patwc", || patwc::patwc(self, va, size));
+        let combining = self.announced(announced);
         assert_eq!(done, self.machine.can(Feature::Pat), "patwc needs a page attribute table");
         explorer::step(false);
         self.machine.ledger().combined(combining, done);

@@ -15,6 +15,7 @@ use mmu386::state::{Mach, Page, Proc, System};
 use mmu386::variant::Variant;
 
 use super::frames::{PAGES, TEXT};
+use super::announce::Announcement;
 use super::interrupts::Handler;
 use super::quiet::Recording;
 use super::{Fault, GEOMETRY, Machine, POOL};
@@ -54,6 +55,8 @@ pub struct Cpu<V: Variant> {
     pub(super) stirs_seen: Cell<u32>,
     /// What the last tick that wrote nothing has read: as long as that is unchanged, so is its end.
     pub(super) idle_tick: RefCell<Vec<(Word, u32)>>,
+    /// What the ledger is to hear with this thread's next step.
+    pub(super) announcement: RefCell<Option<Announcement<V>>>,
     /// The thread's process has died, and somebody else may run on the CPU.
     pub(super) gone: Cell<bool>,
     /// Words that the current tick has read, and whether it has written any.
@@ -81,6 +84,7 @@ impl<V: Variant> Cpu<V> {
             woken: Cell::new(false),
             stirs_seen: Cell::new(0),
             idle_tick: RefCell::new(Vec::new()),
+            announcement: RefCell::default(),
             gone: Cell::new(false),
             recording: RefCell::new(None),
             _variant: PhantomData,
@@ -190,7 +194,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn fence(&self) {
-        self.point();
+        self.points();
         fence();
     }
 
@@ -206,11 +210,13 @@ impl<V: Variant> Arch for Cpu<V> {
         if self.faulty(Fault::MachKept) {
             return self.kept.get();
         }
+        // With interrupts on, a process may go on elsewhere before it reads the number,
+        self.points();
         self.expect_own_mach();
         let id = self.id();
         explorer::noticed(id as u64);
-        // With interrupts on, the number may be another one before it is used.
-        self.point();
+        // and before it uses it.
+        self.points();
         id
     }
 
@@ -233,13 +239,13 @@ impl<V: Variant> Arch for Cpu<V> {
 
     fn page(&self, frame: Frame) -> &Page<Self> {
         // What names the page was read before; with interrupts on, it may name another one now.
-        self.point();
+        self.points();
         &self.machine.pages[frame.number() - PAGES]
     }
 
     fn splhi(&self) -> Spl {
         // The last moment at which an interrupt may arrive.
-        self.point();
+        self.last_point();
         let mut lo = self.machine.lo(self.id());
         let level = if *lo { Spl::Lo } else { Spl::Hi };
         *lo = *lo && self.faulty(Fault::SplhiIgnored);
@@ -262,6 +268,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn getcr3(&self) -> Frame {
+        self.points();
         let cr3 = self.machine.cpu(self.id()).cr3.look();
         explorer::noticed(cr3.pa().into());
         cr3
@@ -337,12 +344,13 @@ impl<V: Variant> Arch for Cpu<V> {
         va(TEXT.start)..va(TEXT.end)
     }
 
+    #[track_caller]
     fn relax(&self, seen: &[(&Word, u32)]) {
         self.wait(seen);
     }
 
     fn kick(&self, cpu: usize) {
-        self.point();
+        self.points();
         self.note(Op::Kick(cpu));
         // Under the explorer interrupts come whenever they would find something \[M8\].
         if !engine::explored() {
@@ -351,6 +359,7 @@ impl<V: Variant> Arch for Cpu<V> {
         }
     }
 
+    #[track_caller]
     fn sched(&self, seen: &[(&Word, u32)]) {
         // Upstream's vunmap waits so whatever its caller's level is.
         if seen.is_empty() {

@@ -22,7 +22,8 @@ pub(super) const PAGES_FREE: usize = 3;
 pub(super) const TABLES_LEFT: usize = 4;
 pub(super) const WALKED: usize = 5;
 pub(super) const REFUSALS: usize = 6;
-const CPUS: usize = 7;
+pub(super) const IDLE: usize = 7;
+const CPUS: usize = 8;
 
 /// What a CPU has loaded and cached.
 pub(super) fn cpu(n: usize) -> usize {
@@ -46,6 +47,10 @@ impl Hasher for Into<'_> {
     }
 }
 
+fn of_cpu<T>((n, all): (usize, &Vec<T>)) -> impl Iterator<Item = (usize, &T)> {
+    all.iter().map(move |one| (n, one))
+}
+
 impl<V: Variant> Host for Machine<V> {
     fn parts(&self) -> usize {
         cpu(self.config.cpus)
@@ -62,6 +67,11 @@ impl<V: Variant> Host for Machine<V> {
             WALKED => {
                 self.walked.iter().for_each(|walked| walked.load(Relaxed).hash(&mut state));
             }
+            IDLE => {
+                for (n, (word, value)) in self.idle.hold().iter().enumerate().flat_map(of_cpu) {
+                    (n, word.name(), value).hash(&mut state);
+                }
+            }
             // Those who wait for a panic know it.
             REFUSALS => {}
             _ if (part - CPUS).is_multiple_of(2) => self.cpu((part - CPUS) / 2).hash(&mut state),
@@ -74,9 +84,13 @@ impl<V: Variant> Host for Machine<V> {
         self.changed(word, old);
     }
 
+    fn minds_who_is_held_back(&self) -> bool {
+        self.config.fair
+    }
+
     fn held_back(&self, word: &Word) {
         let answers = matches!(word.name(), WordName::FlushMmu(_) | WordName::Flushed(_));
-        if self.config.fair && answers {
+        if answers {
             let name = counterexample::name(word.name());
             oracle::broken(
                 Property::L2,

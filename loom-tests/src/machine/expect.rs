@@ -16,7 +16,9 @@ impl<V: Variant> Cpu<V> {
     pub(super) fn expect_own_mach(&self) {
         let id = self.id();
         let memory = &self.machine.memory;
-        let pde = Entry(memory.entry(self.getcr3(), GEOMETRY.kzero).now());
+        let cr3 = self.machine.cpu(id).cr3.look();
+        explorer::noticed(cr3.pa().into());
+        let pde = Entry(memory.entry(cr3, GEOMETRY.kzero).now());
         let private = private_of(pde.frame()).filter(|_| pde.table());
         let whose = match private {
             Some(n) if n != id => format!("that of cpu {n}"),

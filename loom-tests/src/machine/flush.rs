@@ -90,10 +90,9 @@ impl<V: Variant> Cpu<V> {
         self.does_something();
         if engine::explored() {
             explorer::step(true);
-            while self.point() {}
-        } else {
-            self.point();
         }
+        self.points();
+        self.announce_if_due();
         fence();
     }
 }

@@ -26,22 +26,50 @@ impl<V: Variant> Cpu<V> {
     /// CPU's turn when an interrupt or the access comes.
     pub(super) fn before_access(&self, word: &Word, access: Access) {
         let arrived = self.arrived.replace(false);
+        if access != Access::Load {
+            self.announce_at_latest();
+        }
+        let interruptible = !arrived && self.interruptible();
         loop {
-            let matters =
-                word.request(access) || self.may_be_preempted() || self.device_may_interrupt();
+            let matters = word.request(access, interruptible)
+                || self.may_be_preempted()
+                || self.device_may_interrupt();
             if arrived || !matters || !self.point() || !engine::explored() {
+                return self.announce_if_due();
+            }
+        }
+    }
+
+    /// The same at which any number of them may arrive.
+    pub(super) fn points(&self) {
+        while self.point() {}
+    }
+
+    /// The last point before something that is no access and makes a difference to the next interrupt: that
+    /// interrupts go off, or an address is translated. What others do after this thread's last access may make one
+    /// come here.
+    pub(super) fn last_point(&self) {
+        let explored = engine::explored() && self.interruptible();
+        loop {
+            if explored {
+                explorer::lets_others();
+            }
+            if !self.point() {
                 return;
             }
         }
     }
 
+    fn interruptible(&self) -> bool {
+        self.machine.running.load(Relaxed)
+            && !self.in_interrupt.get()
+            && *self.machine.lo(self.id())
+    }
+
     /// A point between two shared accesses: with interrupts on, one may arrive here \[M8\]. Returns
     /// whether one did, under the explorer.
     pub(super) fn point(&self) -> bool {
-        if !self.machine.running.load(Relaxed)
-            || self.in_interrupt.get()
-            || !*self.machine.lo(self.id())
-        {
+        if !self.interruptible() {
             return false;
         }
         if engine::explored() {
@@ -85,13 +113,18 @@ impl<V: Variant> Cpu<V> {
             explorer::unnoticed(called, 0);
             return true;
         }
-        if self.device_may_interrupt() && explorer::happens(DEVICE) {
+        self.device_comes()
+    }
+
+    /// Under the explorer, which chooses whether a device interrupts here. Returns whether it did.
+    pub(super) fn device_comes(&self) -> bool {
+        let comes = self.device_may_interrupt() && explorer::happens(DEVICE);
+        if comes {
             let called = explorer::called();
             self.take_device();
             explorer::unnoticed(called, 1);
-            return true;
         }
-        false
+        comes
     }
 
     /// Under loom: a step that all that may give an interrupt something to do conflicts with.
@@ -136,8 +169,11 @@ impl<V: Variant> Cpu<V> {
             self.note(op);
         }
         self.recording.replace(Some(Recording::default()));
-        self.interrupt();
-        self.recording.take().unwrap_or_default()
+        let owned = explorer::watch_owned(|| self.interrupt());
+        let mut took = self.recording.take().unwrap_or_default();
+        took.wrote |= owned.wrote;
+        took.unsure = owned.read;
+        took
     }
 
     /// A device interrupts, once, and its driver handles it \[M8\].
@@ -156,36 +192,44 @@ impl<V: Variant> Cpu<V> {
         let interrupted = explorer::interrupted();
         self.in_interrupt.set(true);
         *self.machine.lo(self.id()) = false;
+        self.drains();
         self.keeps_level("an interrupt handler", handler);
+        self.drains();
         *self.machine.lo(self.id()) = true;
         self.in_interrupt.set(false);
         explorer::resumed(interrupted);
     }
 
+    /// An interrupt waits until the store buffer is empty, and so does its IRET \[M2\].
+    fn drains(&self) {
+        if engine::explored() {
+            engine::fence();
+        }
+    }
+
     /// Takes the interrupts of every CPU while nobody runs on it, until all scripts have ended.
     pub(super) fn idle_everywhere(&self) {
         let machine = &self.machine;
-        let mut quiet: Vec<Vec<(Word, u32)>> = vec![Vec::new(); machine.config.cpus];
         loop {
-            let busy = self.look_round(&quiet);
+            let busy = self.look_round(&machine.idle.hold());
             if busy == 0 {
                 return;
             }
             let mut seen = vec![(machine.busy.clone(), busy)];
             let mut stirred = false;
-            for n in 0..quiet.len() {
+            for n in 0..machine.config.cpus {
                 if stirred && engine::joins() {
                     // Steps later than the last look: this CPU's words may be others by now.
-                    self.look_round(&quiet);
+                    self.look_round(&machine.idle.hold());
                 }
-                let quiet = &mut quiet[n];
+                let quiet = machine.idle.hold()[n].clone();
                 let vacant = &machine.vacant[n];
                 let nothing = |quiet: &[(Word, u32)]| {
                     !quiet.is_empty() && quiet.iter().all(|(word, value)| word.peek() == *value)
                 };
                 if vacant.peek() == 0 {
                     seen.push((vacant.clone(), 0));
-                } else if !machine.cpu(n).ipi.look() && nothing(quiet) {
+                } else if !machine.cpu(n).ipi.look() && nothing(&quiet) {
                     seen.extend(quiet.iter().cloned());
                     if engine::joins() {
                         seen.push((machine.stirs[n].clone(), machine.stirs[n].peek()));
@@ -197,7 +241,7 @@ impl<V: Variant> Cpu<V> {
                         self.look_for_stirs();
                         if !self.take_ipi() {
                             let tick = self.take_tick();
-                            *quiet = if tick.wrote { Vec::new() } else { tick.read };
+                            machine.idle.hold()[n] = if tick.stirs() { Vec::new() } else { tick.read };
                         }
                         self.vacate();
                     }
@@ -228,6 +272,7 @@ impl<V: Variant> Cpu<V> {
 
     /// Waits until one of the words is not as seen \[M9\]. Interrupts are taken meanwhile if they are on; ticks
     /// come for ever, so one that would find nothing changed since the last is left out.
+    #[track_caller]
     pub(super) fn wait(&self, seen: &[(&Word, u32)]) {
         let seen: Vec<(Word, u32)> = seen.iter().map(|&(w, v)| (w.clone(), v)).collect();
         if engine::explored() {
@@ -338,22 +383,31 @@ impl<V: Variant> Cpu<V> {
         self.wait_for_change(&seen);
     }
 
-    /// Rests until one of the words is not as seen, and takes the ticks that would find something.
+    /// Rests until one of the words is not as seen, and takes the interrupts that would find something.
+    #[track_caller]
     fn rest(&self, seen: Vec<(Word, u32)>) {
         loop {
             let lo = *self.machine.lo(self.id()) && !self.in_interrupt.get();
-            let alarm = lo.then(|| self.idle_tick.borrow().clone());
+            // What is no tick may come at any time.
+            let others = self.device_may_interrupt() || self.may_be_preempted();
+            let quiet = || if others { Vec::new() } else { self.idle_tick.borrow().clone() };
+            let alarm = lo.then(quiet);
             for (word, value) in &seen {
                 self.note(Op::Wait(word.name(), *value));
             }
             if explorer::rest(seen.clone(), alarm) == Rested::Changed {
                 return;
             }
-            self.quiet_or_not();
+            if others {
+                self.explored_point();
+            } else {
+                self.quiet_or_not();
+            }
         }
     }
 
     /// Rests until one of the words is not as seen.
+    #[track_caller]
     pub(super) fn wait_for_change(&self, seen: &[(Word, u32)]) {
         if engine::explored() {
             explorer::rest(seen.to_vec(), None);

@@ -3,6 +3,7 @@
 //! Numbers in brackets, such as \[M3\], are rules of MODEL.md.
 
 mod access;
+mod announce;
 mod cpu;
 mod digest;
 mod expect;
@@ -202,6 +203,8 @@ pub struct Machine<V: Variant> {
     /// Pages that neither the MMU code nor the page allocator has: what user addresses have led to
     /// since newpage gave it, and what models hold.
     held: Part<Vec<Frame>>,
+    /// Per CPU, what the last tick has read that came while nobody ran there, if it did nothing.
+    idle: Part<Vec<Vec<(Word, u32)>>>,
     /// Local descriptor tables that were given back.
     freed_ldts: Part<Vec<u32>>,
     /// What panics that are being waited for say.
@@ -322,6 +325,7 @@ impl<V: Variant> Machine<V> {
             log: Log::default(),
             ledger: Part::new(digest::LEDGER, Ledger::default()),
             held: Part::new(digest::HELD, Vec::new()),
+            idle: Part::new(digest::IDLE, vec![Vec::new(); config.cpus]),
             freed_ldts: Part::new(digest::FREED_LDTS, Vec::new()),
             refusals: Part::new(digest::REFUSALS, Vec::new()),
         });

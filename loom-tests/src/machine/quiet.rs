@@ -16,6 +16,15 @@ use crate::engine::{self, Word};
 pub(super) struct Recording {
     pub(super) read: Vec<(Word, u32)>,
     pub(super) wrote: bool,
+    /// It has looked at what is no word.
+    pub(super) unsure: bool,
+}
+
+impl Recording {
+    /// Whether the next one may do something, although no word that it has read changes.
+    pub(super) fn stirs(&self) -> bool {
+        self.wrote || self.unsure
+    }
 }
 
 impl<V: Variant> Cpu<V> {
@@ -125,7 +134,7 @@ impl<V: Variant> Cpu<V> {
                 contended.push(word);
             }
         }
-        if contended.len() > 1 || !self.is_told_of(&quiet.read) {
+        if quiet.unsure || contended.len() > 1 || !self.is_told_of(&quiet.read) {
             return self.idle_tick.borrow_mut().clear();
         }
         self.idle_tick.replace(quiet.read);

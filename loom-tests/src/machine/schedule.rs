@@ -35,10 +35,11 @@ impl<V: Variant> Cpu<V> {
     fn doze(&self) {
         loop {
             explorer::doze();
-            if !self.tick_would_stir() || !explorer::happens(TICK) {
+            if self.tick_would_stir() && explorer::happens(TICK) {
+                self.quiet_or_not();
+            } else if !self.device_comes() {
                 return explorer::observe("woke");
             }
-            self.quiet_or_not();
         }
     }
 
@@ -124,6 +125,7 @@ impl<V: Variant> Cpu<V> {
     }
 
     /// Gives the CPU away; comes back when one of the words may have changed.
+    #[track_caller]
     pub(super) fn give_way(&self, seen: &[(&Word, u32)]) {
         if seen.is_empty() {
             return self.sleep_and_wake(false);

@@ -198,6 +198,14 @@ impl<V: Variant> Booted<V> {
     }
 }
 
+impl<V: Variant> Cpu<V> {
+    /// The script is through. That is a step: what others do before it may make interrupts come before it, too.
+    fn ends(&self) {
+        explorer::step(false);
+        self.points();
+    }
+}
+
 fn follow<V: Variant>(cpu: &Cpu<V>, body: Option<Body<V>>) {
     let machine: &Rc<Machine<V>> = &cpu.machine;
     if let Some(body) = body {
@@ -205,6 +213,9 @@ fn follow<V: Variant>(cpu: &Cpu<V>, body: Option<Body<V>>) {
         body(cpu);
         if before && !cpu.gone.get() {
             cpu.expect_level(before, "what the script calls");
+        }
+        if !cpu.gone.get() {
+            cpu.ends();
         }
         machine.busy.fetch_add(u32::MAX);
         if cpu.gone.get() {

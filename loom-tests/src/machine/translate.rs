@@ -22,7 +22,7 @@ impl<V: Variant> Cpu<V> {
             assert!(shown, "cpu{}: page fault at {va:#x}", self.id());
             return self.machine.memory.entry(Frame::containing(pa), index);
         }
-        self.point();
+        self.last_point();
         self.arrived.set(true);
         self.machine.memory.entry(self.shown_at(page), index)
     }

@@ -41,7 +41,7 @@ impl<V: Variant> Cpu<V> {
     /// Accesses a user address as a program would. Returns whether something was there.
     pub fn use_user(&self, va: u32) -> bool {
         explorer::step(false);
-        self.point();
+        self.points();
         self.note(Op::Access(va));
         self.machine.judge_user(self.id(), "uses its way");
         let there = self.machine.walk_now(self.id(), va).is_some();

@@ -26,6 +26,8 @@ pub trait Host {
     fn digest(&self, part: usize, state: &mut dyn Hasher);
     /// A store of CPU `cpu` has reached memory. The word held `old` before.
     fn reached_memory(&self, cpu: usize, word: &Word, old: u32);
+    /// Whether [`held_back`](Self::held_back) minds anybody.
+    fn minds_who_is_held_back(&self) -> bool;
     /// Somebody rested until the word would change, which it did, and now holds the old value again,
     /// before the one who rested has looked.
     fn held_back(&self, word: &Word);
@@ -202,6 +204,7 @@ impl Execution {
                 if let Some(digest) = digest(n, &thread.observed) {
                     (digest, thread.observed.phase).hash(state);
                     thread.hash_context(state);
+                    thread.observed.hash_turn(state);
                 }
                 thread.hash_pending(state);
             });
@@ -222,7 +225,9 @@ impl Execution {
         let thread = &mut self.threads[thread];
         let store = thread.buffer.pop_front().expect("a thread with stores drains");
         commute::writes(Part::Word(store.key));
-        thread.released = thread.released.max(store.accesses);
+        if store.contended {
+            thread.released = thread.released.max(store.accesses);
+        }
         store
     }
 

@@ -10,7 +10,8 @@
 //! So a counted loop is taken for endless only if it makes the same observations [`PROVED`] times, each of
 //! the same words with the same values; those of mmu386 look at something else in each turn.
 
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
+use std::panic::Location;
 
 use super::digest::digest;
 use super::execution::Execution;
@@ -21,7 +22,7 @@ use super::thread::{Pending, Thread};
 /// Equal turns that make a loop suspicious.
 const SUSPECTED: usize = 3;
 /// Equal turns after these that make it one without an end.
-const PROVED: usize = 32;
+const PROVED: usize = 1024;
 /// Most observations of a turn.
 const LONGEST: usize = 64;
 /// Observations of one thread in one execution after which the explorer gives up: models make thousands.
@@ -38,6 +39,24 @@ struct Mark {
     phase: u16,
 }
 
+/// Turns of one wait of which [`Observed::all`] keeps everything. Of later ones it keeps the last alone: a wait
+/// that goes on for ever has finitely many states then.
+const TURNS_KEPT: u32 = 4;
+
+/// A wait loop that has rested.
+struct Turn {
+    /// The call of [`rest`](super::rest).
+    place: &'static Location<'static>,
+    /// The words that it waits for.
+    words: Vec<u64>,
+    /// Where the thread was as it rested first, which is where each later turn begins.
+    digest: u128,
+    history: usize,
+    /// What it knew with all that was forgotten, [`TURNS_KEPT`] turns later at most.
+    all: u128,
+    turns: u32,
+}
+
 /// What a thread saw before it came where it is. A modelled CPU is deterministic, so two threads of
 /// the same script that have seen the same are at the same place with the same locals.
 #[derive(Default)]
@@ -48,8 +67,10 @@ pub(super) struct Observed {
     /// Events that its code has traced, outside interrupt handlers.
     pub(super) phase: u16,
     history: Vec<Mark>,
-    /// The latest loads: how much history there was before, and the words that were loaded.
-    trail: Vec<(usize, u64)>,
+    /// The wait loop that has rested last, unless the thread has done more than to look since.
+    turn: Option<Turn>,
+    /// The words that it has looked at since.
+    trail: Vec<u64>,
     /// Observations since the thread had its last step.
     busy: u32,
     /// During a proof, what each observation has to equal: the one so many before it.
@@ -79,12 +100,14 @@ impl Observed {
     pub(super) fn did(&mut self, what: impl Hash) {
         self.mark(&what);
         self.goes_on(what);
-        self.trail.clear();
+        self.leaves_wait();
     }
 
     /// The thread looked at a word.
     pub(super) fn looked(&mut self, word: u64, value: u32) {
-        self.trail.push((self.history.len(), word));
+        if self.turn.is_some() {
+            self.trail.push(word);
+        }
         self.mark((word, value));
         self.goes_on((word, value));
     }
@@ -92,7 +115,13 @@ impl Observed {
     /// The thread looked at something that belongs to it.
     pub(super) fn noticed(&mut self, key: u64, value: u64) {
         self.mark((key, value));
-        self.goes_on(value);
+        self.goes_on((key, value));
+    }
+
+    /// The thread is not in the wait loop any more that it has rested in.
+    fn leaves_wait(&mut self) {
+        self.turn = None;
+        self.trail.clear();
     }
 
     fn goes_on(&mut self, what: impl Hash) {
@@ -109,7 +138,7 @@ impl Observed {
     pub(super) fn unnoticed(&mut self, from: Place) {
         self.digest = from.digest;
         self.history.truncate(from.history);
-        self.trail.clear();
+        self.leaves_wait();
         self.differs = true;
     }
 
@@ -120,14 +149,45 @@ impl Observed {
         self.did(with);
     }
 
-    /// The thread starts the turn of its wait loop again: it keeps nothing of what it saw in these
-    /// words.
-    pub(super) fn forget(&mut self, words: impl Fn(u64) -> bool) {
-        while let Some(&(len, _)) = self.trail.last().filter(|(_, word)| words(*word)) {
-            (self.digest, self.all) = self.history[len].before;
-            self.history.truncate(len);
-            self.trail.pop();
-            self.differs = true;
+    /// What of a state [`digest`](Self::digest) does not tell of a thread in a wait loop: where it goes back to as it
+    /// rests next.
+    pub(super) fn hash_turn<H: Hasher>(&self, state: &mut H) {
+        if let Some(Turn { place, words, digest, .. }) = &self.turn {
+            (place.line(), place.column(), words, digest, &self.trail).hash(state);
+        }
+    }
+
+    /// The thread rests in a wait loop until one of some words changes. Returns to where it first did so, if it has
+    /// been in that loop since: a turn of a wait loop keeps nothing of the turns before
+    /// ([`relax`](mmu386::arch::Arch::relax)).
+    ///
+    /// It is the same loop, in its next turn, if it rests at the same place for the same words, and has looked at
+    /// each of them once at most, and at no other. Where a thread leaves a loop and comes to one at the same place
+    /// again (a function that is called twice), it has looked once to leave and once to rest.
+    pub(super) fn rests(&mut self, place: &'static Location<'static>, words: &[u64]) {
+        let trail = std::mem::take(&mut self.trail);
+        let once = |word: &u64| {
+            words.contains(word) && trail.iter().filter(|looked| *looked == word).count() == 1
+        };
+        let next = |turn: &Turn| turn.place == place && turn.words == words;
+        match &mut self.turn {
+            Some(turn) if next(turn) && trail.iter().all(once) => {
+                turn.turns = (turn.turns + 1).min(TURNS_KEPT + 1);
+                if turn.turns <= TURNS_KEPT {
+                    turn.all = self.all;
+                } else {
+                    let seen = self.history[turn.history..].iter().map(|mark| mark.what);
+                    self.all = digest((turn.all, seen.collect::<Vec<_>>()));
+                }
+                self.digest = turn.digest;
+                self.differs |= self.history.len() > turn.history;
+                self.history.truncate(turn.history);
+            }
+            turn => {
+                let (digest, all, history) = (self.digest, self.all, self.history.len());
+                let words = words.to_vec();
+                *turn = Some(Turn { place, words, digest, history, all, turns: 0 });
+            }
         }
     }
 
@@ -177,7 +237,7 @@ impl Observed {
         (self.digest, self.all) = before;
         self.phase = phase;
         self.history.truncate(at);
-        self.trail.clear();
+        self.leaves_wait();
         phase
     }
 }
@@ -264,7 +324,6 @@ impl Execution {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::hash::Hasher;
     use std::rc::Rc;
 
     use mmu386::arch::WordName;
@@ -282,6 +341,9 @@ pub(super) mod tests {
         }
         fn digest(&self, _: usize, _: &mut dyn Hasher) {}
         fn reached_memory(&self, _: usize, _: &Word, _: u32) {}
+        fn minds_who_is_held_back(&self) -> bool {
+            false
+        }
         fn held_back(&self, _: &Word) {}
         fn ended(&self) {}
         fn stuck(&self, somebody_can: bool) {
@@ -383,13 +445,65 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_was_never_observed() {
+    fn every_turn_of_a_wait_is_the_first_but_not_the_way_to_it() {
+        let here = Location::caller();
         let mut waits = observed(&[7]);
-        for _ in 0..9 {
-            waits.looked(3, 1);
-            waits.forget(|word| word == 3);
+        waits.looked(3, 1);
+        waits.rests(here, &[3]);
+        let first = waits.digest;
+        assert_ne!(first, observed(&[7]).digest);
+        for value in 0..9 {
+            waits.looked(3, value);
+            waits.rests(here, &[3]);
+            assert_eq!(waits.digest, first);
         }
-        assert_eq!(waits.digest, observed(&[7]).digest);
         assert_eq!(waits.goes_round(2), None);
+    }
+
+    #[test]
+    fn what_is_no_turn_of_the_same_wait_is_remembered() {
+        let here = Location::caller();
+        let after = |does: &dyn Fn(&mut Observed)| {
+            let mut waits = observed(&[7]);
+            waits.rests(here, &[3]);
+            let first = waits.digest;
+            does(&mut waits);
+            waits.digest != first
+        };
+        // One look leads out of the loop, another one into it again.
+        assert!(after(&|waits| {
+            waits.looked(3, 1);
+            waits.looked(3, 0);
+            waits.rests(here, &[3]);
+        }));
+        assert!(after(&|waits| {
+            waits.looked(4, 1);
+            waits.rests(here, &[3]);
+        }));
+        assert!(after(&|waits| {
+            waits.looked(3, 1);
+            waits.rests(here, &[4]);
+        }));
+        assert!(after(&|waits| {
+            waits.looked(3, 1);
+            waits.rests(Location::caller(), &[3]);
+        }));
+        assert!(after(&|waits| {
+            waits.did(1);
+            waits.rests(here, &[3]);
+        }));
+    }
+
+    #[test]
+    fn what_turns_have_seen_is_kept_for_the_check_and_comes_to_an_end() {
+        let here = Location::caller();
+        let mut waits = observed(&[7]);
+        let mut known = std::collections::HashSet::new();
+        for turn in 0..20 {
+            waits.looked(3, turn % 2);
+            waits.rests(here, &[3]);
+            known.insert(waits.all);
+        }
+        assert_eq!(known.len(), 1 + TURNS_KEPT as usize + 2);
     }
 }

@@ -47,13 +47,14 @@ pub(super) use words::{
 };
 
 use std::hash::Hash;
+use std::panic::Location;
 use std::rc::Rc;
 
 use super::Word;
 use commute::Part;
 use execution::{exploring, switch, take_observed, with};
 use path::Move;
-use thread::{MOST, Pending, Thread};
+use thread::{LETS_OTHERS, MOST, Pending, Thread};
 
 /// A thread of the current execution. It runs once set-up is over.
 pub(super) fn spawn(body: Box<dyn FnOnce()>) {
@@ -92,6 +93,7 @@ pub fn step(drains: bool) {
 fn step_if(drains: bool, waits: impl FnOnce(&mut execution::Execution) -> bool) {
     let waits = exploring(|x| {
         let waits = waits(x);
+        x.me().fresh = false;
         if waits {
             x.me().pending = Pending::Step { what: u64::from(drains), drains };
         }
@@ -107,6 +109,37 @@ fn step_if(drains: bool, waits: impl FnOnce(&mut execution::Execution) -> bool) 
 pub fn touches(part: usize, writes: bool) {
     let part = Part::Host(part);
     if writes { commute::writes(part) } else { commute::reads(part) }
+}
+
+/// The running thread lets others run before it goes on, at a place where an interrupt may come of what they do.
+pub fn lets_others() {
+    if exploring(|x| x.me().fresh) != Some(false) {
+        return;
+    }
+    exploring(|x| x.me().pending = Pending::Step { what: LETS_OTHERS, drains: false });
+    switch();
+    exploring(|x| x.me().fresh = true);
+}
+
+/// How many steps the running thread has taken; `None` in set-up, which has none.
+pub fn steps() -> Option<u64> {
+    exploring(|x| x.me().steps)
+}
+
+/// What a handler has done with owned values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Owning {
+    /// It has read one.
+    pub read: bool,
+    /// It has written one.
+    pub wrote: bool,
+}
+
+/// What the running thread does with owned values meanwhile.
+pub fn watch_owned(meanwhile: impl FnOnce()) -> Owning {
+    exploring(|x| x.me().owning = Owning::default());
+    meanwhile();
+    exploring(|x| x.me().owning).unwrap_or_default()
 }
 
 /// A panic that somebody waits for has begun on the running thread, or was caught.
@@ -245,13 +278,16 @@ pub enum Rested {
     Alarmed,
 }
 
-/// The running thread has nothing to do while each word holds the value seen, and forgets what it
-/// saw in them. An interrupt is due when one of the words of `alarm` has changed, or at once if it
-/// has none; never without it.
+/// The running thread has nothing to do while each word holds the value seen, and forgets what it has seen
+/// since it rested here for these words before. An interrupt is due when one of the words of `alarm` has changed,
+/// or at once if it has none; never without it.
+#[track_caller]
 pub fn rest(seen: Vec<(Word, u32)>, alarm: Option<Vec<(Word, u32)>>) -> Rested {
+    let place = Location::caller();
     let rests = exploring(|x| {
         Thread::goes_by(&seen);
-        x.me().observed.forget(|key| seen.iter().any(|(word, _)| word.key() == key));
+        let words: Vec<u64> = seen.iter().map(|(word, _)| word.key()).collect();
+        x.me().observed.rests(place, &words);
         let rests = x.me().first_changed(&seen).is_none();
         if rests {
             x.me().pending = Pending::Rest { seen: seen.clone(), alarm };
@@ -264,9 +300,12 @@ pub fn rest(seen: Vec<(Word, u32)>, alarm: Option<Vec<(Word, u32)>>) -> Rested {
     switch();
     let woken = exploring(|x| {
         Thread::goes_by(&seen);
-        x.me().woken = x.me().first_changed(&seen);
-        x.me().alarmed = x.me().woken.is_none();
-        x.me().woken
+        let woken = x.me().first_changed(&seen);
+        // Only an oracle asks what it was, and that may judge nobody.
+        let judged = x.host.as_ref().is_some_and(|host| host.minds_who_is_held_back());
+        x.me().woken = woken.filter(|_| judged);
+        x.me().alarmed = woken.is_none();
+        woken
     });
     if woken == Some(None) { Rested::Alarmed } else { Rested::Changed }
 }

@@ -150,6 +150,7 @@ impl Execution {
         commute::writes(Part::Thread(n));
         self.goes_round = false;
         self.threads[n].observed.steps();
+        self.threads[n].steps += 1;
         self.threads[n].pending = Pending::Ready;
         Next::Run(n)
     }

@@ -61,6 +61,10 @@ pub(super) struct Search {
     pub(super) applied: Conflicts,
     learnt: Mutex<Conflicts>,
     contradicted: AtomicBool,
+    /// Two threads touched what one of them owned, as far as is known of conflicts.
+    raced: AtomicBool,
+    /// That has happened in a round without a contradiction, and is to be shown.
+    shows_race: bool,
     out_of_memory: AtomicBool,
     pub(super) seen: Seen,
     pub(super) forgotten: Forgotten,
@@ -98,6 +102,7 @@ pub fn search(
 ) -> (Found, Size) {
     let mut known = Conflicts::default();
     let mut hopeless = HashSet::new();
+    let mut raced = false;
     for rounds in 1.. {
         let mut search = Search::new(tso, limits, known.clone(), rounds);
         if !hopeless.is_empty() {
@@ -105,6 +110,7 @@ pub fn search(
             search.limits.workers = 1;
             search.hopeless = std::mem::take(&mut hopeless);
         }
+        search.shows_race = raced;
         let limits = search.limits;
         let search = Arc::new(search);
         let workers: Vec<_> = (0..limits.workers)
@@ -128,6 +134,8 @@ pub fn search(
         };
         if search.contradicted.load(Relaxed) {
             known.merge(&search.learnt.lock().expect("no worker panicked"));
+        } else if search.raced.load(Relaxed) {
+            raced = true;
         } else if search.out_of_memory.load(Relaxed) {
             return (Found::OutOfMemory, size);
         } else if search.hopeless.is_empty() && limits.preemptions.is_none() {
@@ -164,6 +172,8 @@ impl Search {
             applied,
             learnt: Mutex::default(),
             contradicted: AtomicBool::new(false),
+            raced: AtomicBool::new(false),
+            shows_race: false,
             out_of_memory: AtomicBool::new(false),
             seen: Seen::new(),
             forgotten: Forgotten::default(),
@@ -182,6 +192,14 @@ impl Search {
     pub(super) fn note(&self, word: u64, accessed: Accessed) {
         self.learnt.lock().expect("no panic while it is held").note(word, accessed);
         self.is_contradicted();
+    }
+
+    /// A race, if all is known of what orders accesses: who learns that a word is contended learns that stores to it
+    /// order what comes before and after. Returns whether it is to be shown now. If not, the round goes on, and is
+    /// made again to show it unless it is contradicted.
+    pub(super) fn finds_race(&self) -> bool {
+        self.raced.store(true, Relaxed);
+        self.shows_race
     }
 
     fn is_contradicted(&self) {

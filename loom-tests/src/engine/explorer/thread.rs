@@ -1,14 +1,18 @@
 //! A thread of a model: what it is about to do, and its store buffer.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
 
 use super::commute::{self, Part};
+use super::Owning;
 use super::loops::Observed;
 use crate::engine::Word;
 
 /// Most threads in a model.
 pub(super) const MOST: usize = 8;
+
+/// What a step is that is no access: [`Pending::Step`]'s `what`. No word's key is so small.
+pub(super) const LETS_OTHERS: u64 = 2;
 
 /// What a thread is about to do.
 pub(super) enum Pending {
@@ -34,9 +38,13 @@ pub(super) struct Buffered {
     pub(super) contended: bool,
     /// How many accesses to owned values the thread had made before.
     pub(super) accesses: u32,
-    /// How many of them since its store before.
-    pub(super) since: u32,
+    /// Those of them that a race can be about and that this store releases.
+    pub(super) owes: Owes,
 }
+
+/// Accesses to owned values that others may access yet, and that no store has released which others may see: which,
+/// and whether they write. While there are any, another thread's access is a race.
+pub(super) type Owes = BTreeSet<(u64, bool)>;
 
 /// A thread.
 pub(super) struct Thread {
@@ -53,14 +61,21 @@ pub(super) struct Thread {
     pub(super) woken: Option<(u64, u32)>,
     /// An interrupt was due as it rested.
     pub(super) alarmed: bool,
+    /// Others could take their steps just now, and it has done nothing since that concerns them or its own
+    /// interrupts: a further step here would be the same as none.
+    pub(super) fresh: bool,
+    /// How many steps it has taken.
+    pub(super) steps: u64,
+    /// What it has done with owned values since somebody began to watch.
+    pub(super) owning: Owning,
     /// The CPU that it runs on.
     pub(super) cpu: usize,
     pub(super) buffer: VecDeque<Buffered>,
     /// Accesses to owned values so far.
     pub(super) accesses: u32,
-    /// Those of them that came before its latest store to a word that may be shared: the ones since may take
-    /// part in a race, and so may those before each store in the buffer.
-    pub(super) issued: u32,
+    /// Those that may take part in a race since its latest store or LOCKed operation that others may see. That is a
+    /// step, so others come before it.
+    pub(super) owes: Owes,
     /// Those of them that came before the latest store of it that others can have seen.
     pub(super) released: u32,
 }
@@ -76,10 +91,13 @@ impl Thread {
             unwinds: false,
             woken: None,
             alarmed: false,
+            fresh: false,
+            steps: 0,
+            owning: Owning::default(),
             cpu: 0,
             buffer: VecDeque::new(),
             accesses: 0,
-            issued: 0,
+            owes: Owes::new(),
             released: 0,
         }
     }
@@ -155,14 +173,14 @@ impl Thread {
 impl Thread {
     /// What of its state what it has observed may not tell any more.
     pub(super) fn hash_context<H: Hasher>(&self, state: &mut H) {
-        (self.cpu, self.over, self.accesses - self.issued).hash(state);
+        (self.cpu, self.over, self.woken, &self.owes).hash(state);
     }
 
     /// What it is about to do.
     pub(super) fn hash_pending<H: Hasher>(&self, state: &mut H) {
         match &self.pending {
             Pending::Ready => 0u8.hash(state),
-            Pending::Step { what, .. } => (1u8, what).hash(state),
+            Pending::Step { what, drains } => (1u8, what, drains).hash(state),
             Pending::Rest { seen, .. } => {
                 2u8.hash(state);
                 for (word, value) in seen {
@@ -177,7 +195,7 @@ impl Thread {
     /// What is in its store buffer.
     pub(super) fn hash_buffer<H: Hasher>(&self, state: &mut H) {
         for store in &self.buffer {
-            (store.key, store.value, store.contended, store.since).hash(state);
+            (store.key, store.value, store.contended, &store.owes).hash(state);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::commute::{self, Part};
 use super::conflicts::{Accessed, Users};
 use super::digest::{OWNED, key_of};
 use super::execution::{Execution, exploring, switch, with};
-use super::thread::{Buffered, MOST, Pending, Thread};
+use super::thread::{Buffered, MOST, Owes, Pending, Thread};
 use crate::engine::{Access, Sharing, Word};
 
 /// What the explorer keeps of a word.
@@ -25,6 +25,7 @@ pub struct WordState {
 /// What it keeps of an owned value.
 pub struct CellState {
     key: u64,
+    users: Cell<Option<Users>>,
     now: Cell<u64>,
     stamps: Stamps,
 }
@@ -34,31 +35,30 @@ pub struct CellState {
 struct Stamps([Cell<(u32, u32)>; MOST]);
 
 impl Execution {
-    fn users(&self, state: &WordState) -> Users {
-        state.users.get().unwrap_or_else(|| {
-            let users = self.search.applied.of(state.key);
-            state.users.set(Some(users));
+    fn users(&self, key: u64, known: &Cell<Option<Users>>) -> Users {
+        known.get().unwrap_or_else(|| {
+            let users = self.search.applied.of(key);
+            known.set(Some(users));
             users
         })
     }
 
     /// Notes an access of the running thread.
-    fn accesses(&self, state: &WordState, writes: bool) -> Users {
-        let users = self.users(state);
+    fn accesses(&self, key: u64, known: &Cell<Option<Users>>, writes: bool) -> Users {
+        let users = self.users(key, known);
         let thread = self.current;
         let Thread { in_handler, ref observed, .. } = self.threads[thread];
         let phase = self.search.applied.latest(thread, observed.phase);
         let accessed = Accessed { thread, phase, in_handler, writes };
         // Who runs alone does nothing that he has not done before.
         if self.proof.is_none() && !users.includes(accessed) {
-            self.search.note(state.key, accessed);
+            self.search.note(key, accessed);
         }
         users
     }
 
     /// Whether an access of the running thread is a step of the interleaving.
     fn contended(&self, state: &WordState, users: &Users, writes: bool) -> bool {
-        let phases = self.threads.iter().map(|thread| thread.observed.phase);
         // What another thread has stored may have yet to reach memory.
         let on_its_way = |(n, thread): (usize, &Thread)| {
             n != self.current && thread.buffer.iter().any(|store| store.key == state.key)
@@ -69,8 +69,7 @@ impl Execution {
         if !self.search.limits.reduce || writes && state.walked {
             return true;
         }
-        if let Some((thread, until)) = users.contender(self.current, writes, phases) {
-            commute::is_before(thread, until);
+        if self.contends(users, writes) {
             return true;
         }
         let on_its_way = self.threads.iter().enumerate().any(on_its_way);
@@ -80,18 +79,35 @@ impl Execution {
         on_its_way
     }
 
+    /// Whether other threads may access from here on, in their code or in handlers, what the running thread
+    /// accesses now, and one of the two writes.
+    fn contends(&self, users: &Users, writes: bool) -> bool {
+        let phases = self.threads.iter().map(|thread| thread.observed.phase);
+        let contender = users.contender(self.current, writes, phases);
+        if let Some((thread, until)) = contender {
+            commute::is_before(thread, until);
+        }
+        contender.is_some()
+    }
+
     /// The running thread accesses what belongs to one at a time.
-    fn owns(&mut self, stamps: &Stamps, writes: bool) {
+    fn owns(&mut self, key: u64, users: &Users, stamps: &Stamps, writes: bool) {
         let clash = (0..self.threads.len()).any(|n| {
             let (read, written) = stamps.0[n].get();
             let latest = if writes { read.max(written) } else { written };
             n != self.current && latest > self.threads[n].released
         });
-        if clash {
+        if clash && self.search.finds_race() {
             panic!("race: two threads touch what only one may own, and nothing orders them");
         }
         let current = self.current;
+        let owning = &mut self.me().owning;
+        if writes { owning.wrote = true } else { owning.read = true }
+        let races = !self.search.limits.reduce || self.contends(users, writes);
         let me = self.me();
+        if races {
+            me.owes.insert((key, writes));
+        }
         me.accesses += 1;
         let now = me.accesses;
         let (read, written) = stamps.0[current].get();
@@ -148,7 +164,7 @@ impl CellState {
             commute::writes(Part::Word(key));
             key
         });
-        Self { key, now: Cell::new(value), stamps: Stamps::default() }
+        Self { key, users: Cell::new(None), now: Cell::new(value), stamps: Stamps::default() }
     }
 }
 
@@ -160,7 +176,8 @@ pub(in crate::engine) fn owned_look(cell: &CellState) {
 pub(in crate::engine) fn owned_read(cell: &CellState, value: u64) {
     owned_look(cell);
     exploring(|x| {
-        x.owns(&cell.stamps, false);
+        let users = x.accesses(cell.key, &cell.users, false);
+        x.owns(cell.key, &users, &cell.stamps, false);
         x.me().observed.noticed(cell.key, value);
     });
 }
@@ -171,28 +188,38 @@ pub(in crate::engine) fn owned_write(cell: &CellState, value: u64) {
     if old != value {
         with(|x| x.holds(cell.key, Some(old), value));
     }
-    exploring(|x| x.owns(&cell.stamps, true));
+    exploring(|x| {
+        let users = x.accesses(cell.key, &cell.users, true);
+        x.owns(cell.key, &users, &cell.stamps, true);
+        // The thread is further, also where it writes what was there.
+        x.me().observed.noticed(!cell.key, value);
+    });
 }
 
-/// Waits until the running thread may make an access to a word. Returns whether it matters if an
-/// interrupt comes before it.
-pub(in crate::engine) fn request(state: &WordState, access: Access) -> bool {
+/// Waits until the running thread may make an access to a word, before which an interrupt may come if it is
+/// `interruptible`. Returns whether it matters if one does.
+pub(in crate::engine) fn request(state: &WordState, access: Access, interruptible: bool) -> bool {
     if state.sharing == Sharing::Hint {
         return false;
     }
     let waits = exploring(|x| {
         let writes = access != Access::Load;
-        let users = x.accesses(state, writes);
+        let users = x.accesses(state.key, &state.users, writes);
         let contended = x.contended(state, &users, writes);
         let tso = x.search.tso;
         let pressed = x.is_pressed();
         let current = x.current;
+        let all = !x.search.limits.reduce;
+        // The thread's own handler does with it what others ask for, so that order matters, too.
+        let handled = all || users.handled(writes);
+        let interrupted = interruptible && (contended || handled);
         let me = x.me();
         if me.woken.is_some_and(|(woken, _)| woken == state.key) {
             // Whoever changes it from here on may hold this thread back.
             commute::reads(Part::Word(state.key));
         }
         let waits = pressed
+            || interrupted
             || match access {
                 // Even where the thread has stored to the word: that may reach memory, and be
                 // overwritten, first.
@@ -205,14 +232,18 @@ pub(in crate::engine) fn request(state: &WordState, access: Access) -> bool {
                     contended || !me.buffer.is_empty()
                 }
             };
+        // Others could come just now. Not so where it counts for what this thread waits.
+        let held_back = me.woken.is_some_and(|(woken, _)| woken == state.key);
+        let blocked = access == Access::Locked && !me.buffer.is_empty();
+        let fresh = std::mem::take(&mut me.fresh) && !pressed && !held_back && !blocked;
+        let waits = waits && !fresh;
         if waits {
             let drains = access == Access::Locked;
             me.pending = Pending::Step { what: state.key, drains };
         } else {
             me.granted = Some(state.key);
         }
-        let all = !x.search.limits.reduce;
-        (waits, waits || all || users.handled(writes))
+        (waits, waits || handled)
     });
     let Some((waits, matters)) = waits else { return false };
     if waits {
@@ -228,7 +259,7 @@ fn requested(state: &WordState, access: Access) {
     }
     let granted = exploring(|x| x.me().granted.take() == Some(state.key));
     if granted == Some(false) {
-        request(state, access);
+        request(state, access, false);
         exploring(|x| x.me().granted = None);
     }
 }
@@ -238,7 +269,8 @@ pub(in crate::engine) fn load(word: &Word, state: &WordState) -> u32 {
     commute::reads(Part::Word(state.key));
     let seen = exploring(|x| {
         if state.sharing == Sharing::Owned {
-            x.owns(&state.stamps, false);
+            let users = x.users(state.key, &state.users);
+            x.owns(state.key, &users, &state.stamps, false);
         }
         let me = x.me();
         me.woken = me.woken.filter(|(word, _)| *word != state.key);
@@ -258,28 +290,29 @@ pub(in crate::engine) fn store(word: &Word, state: &WordState, value: u32) -> Op
         match state.sharing {
             Sharing::Hint => return false,
             Sharing::Owned => {
-                x.owns(&state.stamps, true);
+                let users = x.users(state.key, &state.users);
+                x.owns(state.key, &users, &state.stamps, true);
+                x.me().observed.noticed(!state.key, value.into());
                 return false;
             }
             Sharing::Shared => {}
         }
-        let users = x.users(state);
+        let users = x.users(state.key, &state.users);
         let contended = x.contended(state, &users, true);
         let tso = x.search.tso;
         let current = x.current;
         let me = x.me();
         // Stores stay in order.
         commute::reads(Part::Buffer(current));
-        let since = me.accesses - me.issued;
-        me.issued = me.accesses;
+        let owes = if contended { std::mem::take(&mut me.owes) } else { Owes::new() };
         let delayed = tso && (contended || !me.buffer.is_empty());
         me.observed.did((state.key, value));
         if delayed {
             let accesses = me.accesses;
             let (word, key) = (word.clone(), state.key);
             commute::writes(Part::Buffer(current));
-            me.buffer.push_back(Buffered { word, key, value, contended, accesses, since });
-        } else {
+            me.buffer.push_back(Buffered { word, key, value, contended, accesses, owes });
+        } else if contended {
             me.released = me.accesses;
         }
         delayed
@@ -297,10 +330,19 @@ pub(in crate::engine) fn locked(
     let value = new(old);
     exploring(|x| match state.sharing {
         Sharing::Hint => {}
-        Sharing::Owned => x.owns(&state.stamps, true),
+        Sharing::Owned => {
+            let users = x.users(state.key, &state.users);
+            x.owns(state.key, &users, &state.stamps, true);
+            x.me().observed.noticed(!state.key, value.into());
+        }
         Sharing::Shared => {
+            let users = x.users(state.key, &state.users);
+            let contended = x.contended(state, &users, true);
             let me = x.me();
-            (me.issued, me.released) = (me.accesses, me.accesses);
+            if contended {
+                me.owes.clear();
+                me.released = me.accesses;
+            }
             if old == value {
                 me.observed.looked(state.key, old);
             } else {
@@ -337,5 +379,5 @@ pub(in crate::engine) fn forwarded(word: &Word) -> Option<u32> {
 
 /// Whether other threads write a word.
 pub(in crate::engine) fn contended(state: &WordState) -> bool {
-    exploring(|x| x.contended(state, &x.users(state), false)).unwrap_or(false)
+    exploring(|x| x.contended(state, &x.users(state.key, &state.users), false)).unwrap_or(false)
 }

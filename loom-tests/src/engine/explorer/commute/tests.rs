@@ -78,6 +78,9 @@ impl Host for Counter {
         self.count.get().hash(&mut state);
     }
     fn reached_memory(&self, _: usize, _: &Word, _: u32) {}
+    fn minds_who_is_held_back(&self) -> bool {
+        false
+    }
     fn held_back(&self, _: &Word) {}
     fn ended(&self) {}
     fn stuck(&self, _: bool) {}
@@ -91,6 +94,9 @@ impl Host for engine::Part<u32> {
         self.hold().hash(&mut state);
     }
     fn reached_memory(&self, _: usize, _: &Word, _: u32) {}
+    fn minds_who_is_held_back(&self) -> bool {
+        false
+    }
     fn held_back(&self, _: &Word) {}
     fn ended(&self) {}
     fn stuck(&self, _: bool) {}
