@@ -92,7 +92,7 @@ pub trait Owned<T: Copy> {
 /// "This CPU" is whatever CPU executes the call. With interrupts on, or across anything that may
 /// sleep, two calls in a row may be answered by two CPUs; `m` is therefore a view to take again
 /// ([`Arch::m`]), never one to keep.
-pub trait Arch: Sized {
+pub trait Arch: Sized + 'static {
     /// The set of fixes that the core is compiled with.
     type Variant: Variant;
     /// A 32-bit word that several CPUs read and write.

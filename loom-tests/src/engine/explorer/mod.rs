@@ -39,7 +39,7 @@ mod words;
 
 pub(super) use digest::Digestible;
 pub use execution::Host;
-pub use outcomes::{Outcomes, outcomes};
+pub use outcomes::{Outcomes, explored, outcomes};
 pub use search::{Found, Limits, Size, progress, search};
 pub(super) use words::{
     CellState, WordState, contended, forwarded, load, locked, looked_at, owned_look, owned_read,

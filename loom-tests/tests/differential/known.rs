@@ -1,0 +1,1 @@
+//! Programs that showed faults of the explorer.

@@ -1,0 +1,86 @@
+//! Random programs, a hundred every day, thousands in the full set.
+//!
+//! `MMU386_SEED` chooses them, `MMU386_PROGRAMS` says how many there are, `MMU386_FIRST` with which number
+//! they begin. What is found is shrunk, and printed with its number.
+
+use std::time::{Duration, Instant};
+
+use crate::compare::{Compared, WAYS, compare, shrink};
+use crate::generate::{Random, program};
+use crate::program::Program;
+use crate::reference;
+
+/// A number that the environment gives.
+pub fn number(name: &str, default: u64) -> u64 {
+    let given = std::env::var(name).ok();
+    given.map_or(default, |text| {
+        text.parse().unwrap_or_else(|_| panic!("{name}={text}: it has to be a number"))
+    })
+}
+
+/// The program of this number. Of those with too many states, and of most that come to no outcomes, as they
+/// race or never end, another is taken instead.
+pub fn numbered(seed: u64, number: u64, most: usize) -> Program {
+    let mut random = Random::new(seed, number);
+    loop {
+        let program = program(&mut random);
+        let Some((sc, _)) = reference::explore_within(&program, false, most) else { continue };
+        let wrong = sc.race || sc.stuck;
+        if wrong && !random.chance(25) {
+            continue;
+        }
+        if reference::explore_within(&program, true, most).is_some() {
+            return program;
+        }
+    }
+}
+
+fn differs(program: &Program) -> Option<String> {
+    match compare(program, &WAYS) {
+        Compared::Differs(how) => Some(how),
+        Compared::Same(_) | Compared::TooLarge => None,
+    }
+}
+
+/// So many programs, of which each has so many states at most.
+fn agree(programs: u64, most: usize, limit: Duration) {
+    let seed = number("MMU386_SEED", 1);
+    let programs = number("MMU386_PROGRAMS", programs);
+    let first = number("MMU386_FIRST", 0);
+    println!("MMU386_SEED={seed} MMU386_PROGRAMS={programs} MMU386_FIRST={first}");
+    let begun = Instant::now();
+    let mut done = 0;
+    let mut found = Vec::new();
+    for n in first..first + programs {
+        if begun.elapsed() > limit {
+            break;
+        }
+        done += 1;
+        let program = numbered(seed, n, most);
+        if differs(&program).is_none() {
+            continue;
+        }
+        let small = shrink(&program, |smaller| differs(smaller).is_some());
+        let how = differs(&small).unwrap_or_default();
+        let text = format!("program {n} of seed {seed}, shrunk: {small}{how}");
+        println!("{text}");
+        found.push(text);
+        if found.len() as u64 >= number("MMU386_DIFFERENCES", 3) {
+            break;
+        }
+    }
+    println!("{done} programs in {:.1} s", begun.elapsed().as_secs_f64());
+    assert!(found.is_empty(), "MMU386_SEED={seed}: explorer and reference differ:\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_hundred_programs() {
+    agree(100, 3_000, Duration::from_secs(600));
+}
+
+/// For a build farm: `cargo smp models --full`.
+#[test]
+#[ignore = "an hour"]
+fn thousands_of_programs() {
+    agree(4_000, 40_000, Duration::from_secs(2 * 3600));
+}
