@@ -3,8 +3,8 @@
 //! It is written from MODEL.md and the manual and shares nothing with engine and machine but the form of
 //! programs and outcomes. Every operation is a step. An interrupt comes in any state in which its CPU has
 //! interrupts on, as often as it likes. Who waits is blocked while it sees the value that it has seen.
-//! In `tso` each CPU has a store buffer, first in, first out; LOCKed operations, MFENCE, CR3 loads and
-//! INVLPG wait until it is empty. A TLB holds all that could be walked since its last flush.
+//! In `tso` each CPU has a store buffer, first in, first out; LOCKed operations, MFENCE, CR3 loads,
+//! INVLPG, interrupts and their IRET wait until it is empty. A TLB holds all that could be walked since its last flush.
 //!
 //! A race: a thread touches an owned value that another has touched, one of them changed it, and since
 //! its own touch the other has made no store that has reached memory, and no LOCKed operation. If two
@@ -175,7 +175,8 @@ impl Abstract<'_> {
 
     fn has_ended(&self, state: &State) -> bool {
         let over = |thread: &Thread| {
-            thread.ended && thread.handler.is_none() && thread.buffer.is_empty()
+            let still = thread.handler.is_none() && thread.moves == Moves::No;
+            thread.ended && still && thread.buffer.is_empty()
         };
         state.threads.iter().all(over)
     }
@@ -232,6 +233,9 @@ impl Abstract<'_> {
     fn interrupts(&self, state: &State, n: usize, all: &mut Vec<State>) {
         let thread = &state.threads[n];
         let cpu = usize::from(thread.cpu);
+        if !thread.buffer.is_empty() {
+            return;
+        }
         let mut takes = |device: bool| {
             let mut after = state.clone();
             after.on[cpu] = false;
@@ -240,10 +244,10 @@ impl Abstract<'_> {
             all.push(after);
         };
         takes(false);
-        if thread.device && !thread.ended {
+        if thread.device {
             takes(true);
         }
-        if thread.may_wander && !thread.ended {
+        if thread.may_wander {
             let mut after = state.clone();
             after.on[cpu] = false;
             after.threads[n].may_wander = false;
@@ -287,6 +291,9 @@ impl Abstract<'_> {
         let Some(ins) = code.get(usize::from(place.at)) else {
             let mut after = state.clone();
             if thread.handler.is_some() {
+                if !thread.buffer.is_empty() {
+                    return false;
+                }
                 after.threads[n].handler = None;
                 after.on[usize::from(thread.cpu)] = true;
                 all.push(after);
