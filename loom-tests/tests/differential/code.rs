@@ -11,6 +11,12 @@ pub enum Ins {
     Add(usize, u32),
     Fence,
     Wait(usize, u32),
+    /// Skips so many if a word does not hold this, which goes to the registers then.
+    Unlike(usize, u32, u16),
+    /// Goes so many back as soon as one of two words is not as seen.
+    RestEither((usize, u32), (usize, u32), u16),
+    /// A number goes to the registers.
+    Push(u32),
     /// Waits until a word does not hold what the latest register does.
     WaitSeen(usize),
     Lock(usize),
@@ -72,6 +78,16 @@ fn add(code: &mut Vec<Ins>, op: &Op, program: &Program) {
         Op::Add(w, v) => code.push(Ins::Add(w, v)),
         Op::Fence => code.push(Ins::Fence),
         Op::Wait(w, v) | Op::Poll(w, v) => code.push(Ins::Wait(w, v)),
+        Op::WaitEither(w, v, u, x) => code.extend([
+            Ins::Unlike(w, v, 2),
+            Ins::Unlike(u, x, 1),
+            Ins::RestEither((w, v), (u, x), 2),
+        ]),
+        Op::Tries(w, v, times) => {
+            let left = |n| (times - n) as u16;
+            code.extend((0..times).map(|n| Ins::Unlike(w, v, left(n))));
+            code.push(Ins::Push(v));
+        }
         Op::Await(w) => code.extend([Ins::Load(w), Ins::WaitSeen(w)]),
         Op::Lock(w) => code.push(Ins::Lock(w)),
         Op::Hi => code.push(Ins::Hi),

@@ -125,7 +125,10 @@ fn smaller(program: &Program) -> Vec<Program> {
 fn mentions(op: &Op, which: impl Fn(usize) -> bool + Copy) -> bool {
     match op {
         Op::Load(w) | Op::Store(w, _) | Op::Swap(w, _) | Op::Add(w, _) => which(*w),
-        Op::Wait(w, _) | Op::Await(w) | Op::Poll(w, _) | Op::Lock(w) => which(*w),
+        Op::Wait(w, _) | Op::Await(w) | Op::Poll(w, _) | Op::Tries(w, ..) | Op::Lock(w) => {
+            which(*w)
+        }
+        Op::WaitEither(w, _, u, _) => which(*w) || which(*u),
         Op::Maybe(op) | Op::If(_, op) => mentions(op, which),
         Op::Call(ops, _) => ops.iter().any(|op| mentions(op, which)),
         _ => false,
@@ -158,7 +161,10 @@ fn fewer(ops: &[Op]) -> Vec<Vec<Op>> {
                 all.extend(fewer(inner).into_iter().map(|ops| with(&[Op::Call(ops, *tells)])));
             }
             Op::Await(w) => all.push(with(&[Op::Wait(*w, 0)])),
-            Op::Poll(w, v) => all.push(with(&[Op::Wait(*w, *v)])),
+            Op::Poll(w, v) | Op::WaitEither(w, v, ..) => all.push(with(&[Op::Wait(*w, *v)])),
+            Op::Tries(w, v, times) if *times > 1 => {
+                all.push(with(&[Op::Tries(*w, *v, times - 1)]));
+            }
             _ => {}
         }
     }

@@ -89,6 +89,8 @@ enum Kind {
     Wait,
     Await,
     Poll,
+    Either,
+    Tries,
     Section,
     Get,
     Put,
@@ -132,8 +134,13 @@ pub fn program(random: &mut Random) -> Program {
         let word = random.below(words);
         let both = Guard::Both(word);
         let times = Guard::Times(1 + random.below(2) as u32);
-        let guards =
-            [(35, Guard::Asked), (20, Guard::Flag), (15, Guard::FlagFirst), (20, times), (10, both)];
+        let guards = [
+            (35, Guard::Asked),
+            (20, Guard::Flag),
+            (15, Guard::FlagFirst),
+            (20, times),
+            (10, both),
+        ];
         random.among(&guards)
     });
     let guard = guard.filter(|_| shape != Shape::Device || random.chance(50));
@@ -222,6 +229,7 @@ impl Making<'_> {
             _ => 8,
         };
         kinds.extend([(waits, Kind::Wait), (waits / 2, Kind::Await), (waits / 8, Kind::Poll)]);
+        kinds.extend([(waits / 5, Kind::Either), (1 + waits / 8, Kind::Tries)]);
         if self.cells > 0 {
             let often = if self.shape == Shape::Owned { 35 } else { 12 };
             kinds.extend([(often / 2, Kind::Get), (often, Kind::Put)]);
@@ -235,7 +243,8 @@ impl Making<'_> {
             Some(_) => kinds.extend([(22, Kind::Raise), (12, Kind::AwaitAnswer)]),
         }
         if self.shape == Shape::Pages {
-            let pages = [(40, Kind::SetPage), (50, Kind::Uses), (25, Kind::Invlpg), (12, Kind::Cr3)];
+            let pages =
+                [(40, Kind::SetPage), (50, Kind::Uses), (25, Kind::Invlpg), (12, Kind::Cr3)];
             kinds.extend(pages);
         }
         if self.shape == Shape::Wanders {
@@ -257,6 +266,15 @@ impl Making<'_> {
             Kind::Wait => Op::Wait(word, if self.random.chance(70) { 0 } else { value }),
             Kind::Await => Op::Await(word),
             Kind::Poll => Op::Poll(word, if self.random.chance(70) { 0 } else { value }),
+            Kind::Either => {
+                let other =
+                    if self.words == 1 { self.program.asked() } else { (word + 1) % self.words };
+                Op::WaitEither(word, 0, other, if self.random.chance(70) { 0 } else { value })
+            }
+            Kind::Tries => {
+                let times = 2 + self.random.below(7) as u32;
+                Op::Tries(word, if self.random.chance(70) { 0 } else { value }, times)
+            }
             Kind::Get | Kind::Put => {
                 let cell = self.random.below(self.cells);
                 let op = if matches!(kind, Kind::Get) {
@@ -294,7 +312,10 @@ impl Making<'_> {
                     .copied()
                     .filter(|(_, kind)| {
                         use Kind::*;
-                        matches!(kind, Load | Store | Swap | Add | Fence | If | Uses | Invlpg | SetPage)
+                        matches!(
+                            kind,
+                            Load | Store | Swap | Add | Fence | If | Uses | Invlpg | SetPage
+                        )
                     })
                     .collect();
                 let ops = 1 + self.random.below(2);

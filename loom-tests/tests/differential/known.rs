@@ -159,7 +159,8 @@ fn an_interrupt_comes_between_two_stores() {
 fn two_interrupts_come_at_one_point() {
     // They count those of them that come after the exchange.
     let counts = || vec![Load(0), If(1, Box::new(Add(1, 1)))];
-    for next in [vec![Hi, Load(1), Lo], vec![Machno, Hi, Load(1), Lo], vec![Fence, Hi, Load(1), Lo]] {
+    for next in [vec![Hi, Load(1), Lo], vec![Machno, Hi, Load(1), Lo], vec![Fence, Hi, Load(1), Lo]]
+    {
         let number = if next[0] == Machno { "0 " } else { "" };
         let program = Program::of(2, 0, vec![[vec![Swap(0, 1)], next].concat()]);
         let wanted = [0, 1, 2].map(|n| format!("0 {number}{n}"));
@@ -182,8 +183,10 @@ fn an_owned_value_that_is_written_again_is_progress() {
     let stores = vec![Store(0, 1), Store(0, 0), Store(0, 1)];
     never_ends(&Program::of(1, 1, vec![waits.clone(), stores.clone()]));
     let handler = vec![Get(0), Put(0, 1)];
-    agreed(&Program::of(1, 1, vec![vec![Hi, Put(0, 1), Lo, Load(0)], vec![Store(0, 1)]])
-        .ticking(Guard::Times(1), handler));
+    agreed(
+        &Program::of(1, 1, vec![vec![Hi, Put(0, 1), Lo, Load(0)], vec![Store(0, 1)]])
+            .ticking(Guard::Times(1), handler),
+    );
 }
 
 /// A handler that looks at an owned value is no tick that finds nothing.
@@ -207,7 +210,8 @@ fn a_preempted_process_goes_on_on_any_free_cpu() {
 #[test]
 fn a_page_is_stale_until_its_cpu_flushes() {
     let (a, b, both) = (1 << 1, 1 << 2, 1 << 1 | 1 << 2);
-    let changes = vec![SetPage(0, 1), Invlpg(0), Uses(0), SetPage(0, 2), Fence, Uses(0), Invlpg(0), Uses(0)];
+    let changes =
+        vec![SetPage(0, 1), Invlpg(0), Uses(0), SetPage(0, 2), Fence, Uses(0), Invlpg(0), Uses(0)];
     comes_to(&Program::of(1, 0, vec![changes]), &[&format!("{a} {both} {b}")]);
     // The tick flushes.
     let asked = vec![SetPage(0, 1), Cr3, SetPage(0, 2), Fence, Uses(0), Hi, Uses(0), Lo];

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -120,6 +119,27 @@ impl Running {
                     break;
                 }
             },
+            Op::WaitEither(n, value, other, its) => registers.push(loop {
+                let seen = cpu.load(word(n));
+                if seen != value {
+                    break seen;
+                }
+                let seen = cpu.load(word(other));
+                if seen != its {
+                    break seen;
+                }
+                cpu.relax(&[(word(n), value), (word(other), its)]);
+            }),
+            Op::Tries(n, value, times) => {
+                let mut seen = value;
+                for _ in 0..times {
+                    seen = cpu.load(word(n));
+                    if seen != value {
+                        break;
+                    }
+                }
+                registers.push(seen);
+            }
             Op::Lock(n) => {
                 while cpu.swap(word(n), 1) != 0 {
                     cpu.relax(&[(word(n), 1)]);
@@ -230,9 +250,8 @@ fn execute(program: &Program) -> Outcome {
     let cpus = program.cpus();
     let procs = if program.wanders() { program.threads.len() } else { 1 };
     let machine = Machine::<Programmed>::boot(Config::new(cpus, procs));
-    let table = program
-        .translates()
-        .then(|| machine.cpu(0).xspanalloc().expect("there are two tables"));
+    let table =
+        program.translates().then(|| machine.cpu(0).xspanalloc().expect("there are two tables"));
     let entry = |table, page| machine.cpu(0).at(table + page as u32 * BY2WD).clone();
     let entries =
         table.map_or_else(Vec::new, |table| (0..PAGES).map(|page| entry(table, page)).collect());
@@ -275,9 +294,7 @@ fn execute(program: &Program) -> Outcome {
 /// What the explorer shows of a program.
 pub fn explore(program: &Program, tso: bool, limits: Limits) -> Verdict {
     let program = program.clone();
-    let search = move || {
-        explored(tso, limits, move |outcomes| outcomes.add(execute(&program)))
-    };
+    let search = move || explored(tso, limits, move |outcomes| outcomes.add(execute(&program)));
     match catch_unwind(AssertUnwindSafe(search)) {
         Ok((Found::Everything, _, outcomes)) => Verdict::of(outcomes),
         Ok((Found::Livelock(_), ..)) => Verdict { stuck: true, ..Verdict::default() },
@@ -288,8 +305,5 @@ pub fn explore(program: &Program, tso: bool, limits: Limits) -> Verdict {
 
 /// Limits for one worker.
 pub fn limits(reduce: bool, check: bool) -> Limits {
-    Limits { workers: 1, memory: 1 << 28, preemptions: None, reduce, check }
+    Limits { workers: 1, memory: 1 << 26, preemptions: None, reduce, check }
 }
-
-/// Outcomes, as a set.
-pub type Outcomes = BTreeSet<Outcome>;

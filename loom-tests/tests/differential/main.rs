@@ -5,7 +5,8 @@
 //! |---|---|
 //! | `program` | the programs, as data |
 //! | `machine` | a program on the model machine, by the explorer |
-//! | `code`, `reference` | an abstract machine that goes through all its states |
+//! | `reference`, `state`, `step`, `code` | an abstract machine that goes through all its states |
+//! | `order` | what happens before what, which tells races in another way |
 //! | `verdict` | what a program comes to, and how two answers differ |
 //! | `compare` | the explorer's ways against the reference; shrinking |
 //! | `generate` | random programs from a seed |
@@ -17,7 +18,10 @@ mod compare;
 mod generate;
 mod known;
 mod machine;
+mod order;
 mod program;
 mod random;
 mod reference;
+mod state;
+mod step;
 mod verdict;

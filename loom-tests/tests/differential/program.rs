@@ -27,6 +27,10 @@ pub enum Op {
     Await(usize),
     /// `while load(w) == v {}`; what ended it goes to the registers.
     Poll(usize, u32),
+    /// `while load(w) == v && load(u) == x { relax }`; what ended it goes to the registers.
+    WaitEither(usize, u32, usize, u32),
+    /// At most so many loads, until one is not this; the latest goes to the registers.
+    Tries(usize, u32, u32),
     /// `while swap(w, 1) != 0 { relax }`.
     Lock(usize),
     /// splhi.
@@ -131,8 +135,7 @@ pub struct Program {
 impl Program {
     /// A program without interrupts, of threads that nobody preempts.
     pub fn of(words: usize, cells: usize, threads: Vec<Vec<Op>>) -> Self {
-        let threads =
-            threads.into_iter().map(|ops| Thread { ops, ..Thread::default() }).collect();
+        let threads = threads.into_iter().map(|ops| Thread { ops, ..Thread::default() }).collect();
         Self { words, cells, threads, tick: None }
     }
 

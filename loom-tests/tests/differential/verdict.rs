@@ -61,7 +61,8 @@ impl Verdict {
                 (race, stuck) => format!("race: {race}, no end: {stuck}"),
             };
             let failure = format!("{} instead of {}", words(found), words(self));
-            return (!right).then(|| Difference { failure: Some(failure), ..Difference::default() });
+            return (!right)
+                .then(|| Difference { failure: Some(failure), ..Difference::default() });
         }
         let difference = Difference {
             lost: self.outcomes.difference(&found.outcomes).cloned().collect(),
