@@ -66,7 +66,16 @@ const FULL: Duration = Duration::from_secs(12 * 3600);
 /// Every test of the models, those that are ignored otherwise, too.
 fn full(paths: &Paths) -> Result<bool> {
     let mut nextest = command(paths, "cargo");
-    nextest.args(["nextest", "run", "--package", "loom-tests", "--test", "models"]);
+    nextest.args([
+        "nextest",
+        "run",
+        "--package",
+        "loom-tests",
+        "--test",
+        "models",
+        "--test",
+        "differential",
+    ]);
     nextest.args(["--run-ignored", "all", "--no-fail-fast", "--no-input-handler"]);
     nextest.args(["--profile", "full"]);
     clean_cargo(&mut nextest, false);
