@@ -161,7 +161,7 @@ pub fn program(random: &mut Random) -> Program {
     for n in 0..threads {
         let most = if threads == 3 { 3 } else { 4 };
         let ops = 1 + making.random.below(most);
-        let ops = making.ops(n, ops);
+        let ops = making.ops(ops);
         making.program.threads[n].ops = ops;
         let device = shape == Shape::Device && (n == 0 || making.random.chance(20));
         if device {
@@ -208,10 +208,10 @@ impl Making<'_> {
         if self.shape == Shape::Pages {
             kinds.extend([(25, Kind::Invlpg), (20, Kind::Cr3), (10, Kind::SetPage)]);
         }
-        (0..ops).flat_map(|_| self.op(&kinds, 0, true)).collect()
+        (0..ops).flat_map(|_| self.op(&kinds, true)).collect()
     }
 
-    fn ops(&mut self, thread: usize, ops: usize) -> Vec<Op> {
+    fn ops(&mut self, ops: usize) -> Vec<Op> {
         let mut kinds = vec![
             (34, Kind::Load),
             (34, Kind::Store),
@@ -250,11 +250,11 @@ impl Making<'_> {
         if self.shape == Shape::Wanders {
             kinds.push((25, Kind::Machno));
         }
-        (0..ops).flat_map(|_| self.op(&kinds, thread, false)).collect()
+        (0..ops).flat_map(|_| self.op(&kinds, false)).collect()
     }
 
     /// An operation, or a few that belong together.
-    fn op(&mut self, kinds: &[(usize, Kind)], thread: usize, handler: bool) -> Vec<Op> {
+    fn op(&mut self, kinds: &[(usize, Kind)], handler: bool) -> Vec<Op> {
         let kind = self.random.among(kinds);
         let (word, value) = (self.word(), self.value());
         let one = match kind {
@@ -303,7 +303,7 @@ impl Making<'_> {
             Kind::Call => {
                 let simple = [(5, Kind::Load), (3, Kind::Store), (2, Kind::Add), (1, Kind::Wait)];
                 let ops = 1 + self.random.below(2);
-                let inner = (0..ops).flat_map(|_| self.op(&simple, thread, handler)).collect();
+                let inner = (0..ops).flat_map(|_| self.op(&simple, handler)).collect();
                 Op::Call(inner, self.random.chance(50))
             }
             Kind::Section => {
@@ -319,8 +319,7 @@ impl Making<'_> {
                     })
                     .collect();
                 let ops = 1 + self.random.below(2);
-                let inner: Vec<_> =
-                    (0..ops).flat_map(|_| self.op(&inner, thread, handler)).collect();
+                let inner: Vec<_> = (0..ops).flat_map(|_| self.op(&inner, handler)).collect();
                 return [vec![Op::Hi], inner, vec![Op::Lo]].concat();
             }
             Kind::SetPage => Op::SetPage(self.page(), self.random.below(4) as u32),
