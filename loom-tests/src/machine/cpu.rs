@@ -14,8 +14,8 @@ use mmu386::patwc::IA32_PAT;
 use mmu386::state::{Mach, Page, Proc, System};
 use mmu386::variant::Variant;
 
-use super::frames::{PAGES, TEXT};
 use super::announce::Announcement;
+use super::frames::{PAGES, TEXT};
 use super::interrupts::Handler;
 use super::quiet::Recording;
 use super::{Fault, GEOMETRY, Machine, POOL};

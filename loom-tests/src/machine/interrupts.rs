@@ -9,7 +9,7 @@ use mmu386::variant::Variant;
 use super::quiet::Recording;
 use super::{Cpu, Fault, Wait};
 use crate::counterexample::Op;
-use crate::engine::explorer::{self, Rested};
+use crate::engine::explorer::{self, Defect, Rested, has};
 use crate::engine::loom::{park, yield_now};
 use crate::engine::{self, Access, Word};
 
@@ -42,7 +42,7 @@ impl<V: Variant> Cpu<V> {
 
     /// The same at which any number of them may arrive.
     pub(super) fn points(&self) {
-        while self.point() {}
+        while self.point() && !has(Defect::OneInterruptAPoint) {}
     }
 
     /// The last point before something that is no access and makes a difference to the next interrupt: that
@@ -241,7 +241,8 @@ impl<V: Variant> Cpu<V> {
                         self.look_for_stirs();
                         if !self.take_ipi() {
                             let tick = self.take_tick();
-                            machine.idle.hold()[n] = if tick.stirs() { Vec::new() } else { tick.read };
+                            machine.idle.hold()[n] =
+                                if tick.stirs() { Vec::new() } else { tick.read };
                         }
                         self.vacate();
                     }
@@ -391,7 +392,7 @@ impl<V: Variant> Cpu<V> {
             // What is no tick may come at any time.
             let others = self.device_may_interrupt() || self.may_be_preempted();
             let quiet = || if others { Vec::new() } else { self.idle_tick.borrow().clone() };
-            let alarm = lo.then(quiet);
+            let alarm = (lo && !has(Defect::RestsAreDeaf)).then(quiet);
             for (word, value) in &seen {
                 self.note(Op::Wait(word.name(), *value));
             }

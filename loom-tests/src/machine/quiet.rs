@@ -9,6 +9,7 @@
 use mmu386::variant::Variant;
 
 use super::Cpu;
+use crate::engine::explorer::{Defect, has};
 use crate::engine::{self, Word};
 
 /// What a clock tick has done.
@@ -46,7 +47,8 @@ impl<V: Variant> Cpu<V> {
     /// than one word that others write, so that one which comes before a change is the same as none.
     pub(super) fn tick_would_stir(&self) -> bool {
         let quiet = self.idle_tick.borrow();
-        quiet.is_empty() || quiet.iter().any(|(word, value)| word.seen() != *value)
+        let changed = || quiet.iter().any(|(word, value)| word.seen() != *value);
+        quiet.is_empty() || !has(Defect::QuietForEver) && changed()
     }
 
     /// The same under loom. A tick after no more than this CPU's own stores finds nothing as a rule: it
@@ -134,7 +136,9 @@ impl<V: Variant> Cpu<V> {
                 contended.push(word);
             }
         }
-        if quiet.unsure || contended.len() > 1 || !self.is_told_of(&quiet.read) {
+        let unsure = quiet.unsure && !has(Defect::QuietByOwnedValues);
+        let several = contended.len() > 1 && !has(Defect::QuietBySeveralWords);
+        if unsure || several || !self.is_told_of(&quiet.read) {
             return self.idle_tick.borrow_mut().clear();
         }
         self.idle_tick.replace(quiet.read);

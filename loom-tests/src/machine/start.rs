@@ -9,6 +9,7 @@ use mmu386::variant::Variant;
 
 use super::interrupts::Handler;
 use super::{Booted, Cpu, Machine};
+use crate::engine::explorer::Defect;
 use crate::engine::{self, Choice, explorer, loom, spawn};
 use crate::oracle::audit;
 
@@ -201,6 +202,9 @@ impl<V: Variant> Booted<V> {
 impl<V: Variant> Cpu<V> {
     /// The script is through. That is a step: what others do before it may make interrupts come before it, too.
     fn ends(&self) {
+        if explorer::has(Defect::ScriptsEndAtOnce) {
+            return;
+        }
         explorer::step(false);
         self.points();
     }

@@ -12,12 +12,14 @@
 //! | `generate` | random programs from a seed |
 //! | `random` | a hundred of them, and thousands |
 //! | `known` | programs that showed faults of the explorer |
+//! | `mutants` | the explorer with a defect, which they have to see |
 
 mod code;
 mod compare;
 mod generate;
 mod known;
 mod machine;
+mod mutants;
 mod order;
 mod program;
 mod random;

@@ -12,6 +12,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
+use super::defect::{Defect, has};
 use super::path::Move;
 use super::thread::MOST;
 
@@ -92,11 +93,13 @@ impl Footprint {
         let passes = |these: &Self, those: &Self| {
             these.phases.iter().zip(&those.before).any(|(phase, before)| phase >= before)
         };
+        let looks = !has(Defect::LooksCommuteWithChanges);
+        let phases = !has(Defect::PhasesCommute);
         !(self.writes.meets(&other.writes)
-            || self.writes.meets(&other.reads)
-            || self.reads.meets(&other.writes)
-            || passes(self, other)
-            || passes(other, self))
+            || looks && self.writes.meets(&other.reads)
+            || looks && self.reads.meets(&other.writes)
+            || phases && passes(self, other)
+            || phases && passes(other, self))
     }
 
     fn add(&mut self, other: &Self) {
@@ -135,6 +138,9 @@ fn touched(f: impl FnOnce(&mut Footprint)) {
 
 /// The current step goes by this.
 pub(super) fn reads(part: Part) {
+    if matches!(part, Part::Buffer(_)) && has(Defect::BuffersCommute) {
+        return;
+    }
     touched(|touched| touched.reads.set(part.bit()));
 }
 

@@ -15,6 +15,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::defect::{Defect, has};
 use super::thread::MOST;
 
 /// Handlers may come in any phase.
@@ -55,10 +56,13 @@ impl Users {
         phases: impl Iterator<Item = u16>,
     ) -> Option<(usize, u16)> {
         let others = phases.zip(&self.threads).enumerate().filter(|(n, _)| *n != thread);
-        let until =
-            |until: &Until| if writes { until.writes.max(until.reads) } else { until.writes };
+        let until = |until: &Until| {
+            let alone = !writes || has(Defect::ReadersDoNotCount);
+            if alone { until.writes } else { until.writes.max(until.reads) }
+        };
+        let past = u16::from(has(Defect::PhasesEndTooSoon));
         others
-            .filter(|(_, (phase, theirs))| until(theirs) > *phase)
+            .filter(|(_, (phase, theirs))| until(theirs) > *phase + past)
             .map(|(n, (_, theirs))| (n, until(theirs)))
             .max_by_key(|(_, until)| *until)
     }
@@ -78,7 +82,9 @@ impl Users {
         let Accessed { thread, phase, in_handler, writes } = accessed;
         let until = &mut self.threads[thread];
         let last = if writes { &mut until.writes } else { &mut until.reads };
-        *last = (*last).max(if in_handler { ANY } else { phase + 1 });
+        if !(in_handler && has(Defect::HandlersConcernNobody)) {
+            *last = (*last).max(if in_handler { ANY } else { phase + 1 });
+        }
         if in_handler {
             *(if writes { &mut self.handlers_write } else { &mut self.handlers_read }) = true;
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::commute::{self, Part};
+use super::defect::{self, Defect, has};
 use super::digest::share;
 use super::forgotten::Way;
 use super::loops::{Observed, Proof};
@@ -69,6 +70,7 @@ thread_local! {
 
 /// Gives a worker its execution.
 pub(super) fn install(search: Arc<Search>) {
+    defect::plant(search.limits.defect);
     engine::set_mode(if search.tso { Mode::Tso } else { Mode::Sc });
     let execution = Execution {
         search,
@@ -208,7 +210,9 @@ impl Execution {
                 }
                 thread.hash_pending(state);
             });
-            add(3, n, &|state| thread.hash_buffer(state));
+            if !has(Defect::BuffersAreOne) {
+                add(3, n, &|state| thread.hash_buffer(state));
+            }
         }
         if let Some(host) = &self.host {
             (0..host.parts()).for_each(|part| add(1, part, &|state| host.digest(part, state)));

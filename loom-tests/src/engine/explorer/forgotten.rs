@@ -85,7 +85,14 @@ mod tests {
 
     /// One thread stores to a word twice; another does something with the words, and then stores to both.
     fn size(check: bool, does: fn([&Word; 2]) -> u32) -> Size {
-        let limits = Limits { workers: 1, memory: 1 << 30, preemptions: None, reduce: true, check };
+        let limits = Limits {
+            workers: 1,
+            memory: 1 << 30,
+            preemptions: None,
+            reduce: true,
+            check,
+            defect: None,
+        };
         let (found, size) = search(false, limits, move || {
             let [one, other] =
                 [0, 1].map(|n| Word::new(WordName::Other("forgotten", n), 0, Sharing::Shared));

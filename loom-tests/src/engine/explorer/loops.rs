@@ -13,6 +13,7 @@
 use std::hash::{Hash, Hasher};
 use std::panic::Location;
 
+use super::defect::{Defect, has};
 use super::digest::digest;
 use super::execution::Execution;
 use super::path::Move;
@@ -23,6 +24,11 @@ use super::thread::{Pending, Thread};
 const SUSPECTED: usize = 3;
 /// Equal turns after these that make it one without an end.
 const PROVED: usize = 1024;
+/// The same, unless the explorer has a defect.
+fn proved() -> usize {
+    if has(Defect::LoopsAreBelieved) { 1 } else { PROVED }
+}
+
 /// Most observations of a turn.
 const LONGEST: usize = 64;
 /// Observations of one thread in one execution after which the explorer gives up: models make thousands.
@@ -87,7 +93,8 @@ pub(super) struct Place {
 impl Observed {
     /// What an interrupt handler starts with.
     pub(super) fn inner(&self) -> Self {
-        let inner = |outer: u128| digest(("interrupt", outer));
+        let known = |outer: u128| if has(Defect::HandlersAreOne) { 0 } else { outer };
+        let inner = |outer: u128| digest(("interrupt", known(outer)));
         Self {
             digest: inner(self.digest),
             all: inner(self.all),
@@ -105,7 +112,7 @@ impl Observed {
 
     /// The thread looked at a word.
     pub(super) fn looked(&mut self, word: u64, value: u32) {
-        if self.turn.is_some() {
+        if self.turn.is_some() || has(Defect::WaitsForgetTheWayThere) {
             self.trail.push(word);
         }
         self.mark((word, value));
@@ -145,7 +152,7 @@ impl Observed {
     /// It is back from a call that began there. Its turns are still told by all that it observed: a
     /// loop round a call may be one without an end.
     pub(super) fn returned(&mut self, from: Place, with: impl Hash) {
-        self.digest = from.digest;
+        self.digest = if has(Defect::CallsForgetTheirCaller) { 0 } else { from.digest };
         self.did(with);
     }
 
@@ -171,7 +178,7 @@ impl Observed {
         };
         let next = |turn: &Turn| turn.place == place && turn.words == words;
         match &mut self.turn {
-            Some(turn) if next(turn) && trail.iter().all(once) => {
+            Some(turn) if next(turn) && (trail.iter().all(once) || has(Defect::WaitsAreOne)) => {
                 turn.turns = (turn.turns + 1).min(TURNS_KEPT + 1);
                 if turn.turns <= TURNS_KEPT {
                     turn.all = self.all;
@@ -184,6 +191,13 @@ impl Observed {
                 self.history.truncate(turn.history);
             }
             turn => {
+                if has(Defect::WaitsForgetTheWayThere) {
+                    let looks = trail.iter().rev().take_while(|word| words.contains(word)).count();
+                    let from = self.history.len() - looks;
+                    (self.digest, self.all) =
+                        self.history.get(from).map_or((self.digest, self.all), |mark| mark.before);
+                    self.history.truncate(from);
+                }
                 let (digest, all, history) = (self.digest, self.all, self.history.len());
                 let words = words.to_vec();
                 *turn = Some(Turn { place, words, digest, history, all, turns: 0 });
@@ -280,11 +294,11 @@ impl Execution {
         let same = observed.period == Some(period) && !observed.differs;
         let Pending::Step { drains, .. } = *pending else { return Some(self.refute()) };
         let turned = observed.history.len().saturating_sub(from);
-        if same && turned < PROVED * period {
+        if same && turned < proved() * period {
             let blocked = drains && !buffer.is_empty();
             return Some(if blocked { Next::Drain(thread) } else { self.run(thread) });
         }
-        if !same || turned > PROVED * period || self.key_without(thread) != others {
+        if !same || turned > proved() * period || self.key_without(thread) != others {
             return Some(self.refute());
         }
         self.proof = None;
@@ -307,7 +321,7 @@ impl Execution {
     /// Whether the running thread has to let others have a step, though it may have nothing to do that
     /// concerns them.
     pub(super) fn is_pressed(&mut self) -> bool {
-        let turned = |proof: &Proof, len: usize| len >= proof.from + PROVED * proof.period;
+        let turned = |proof: &Proof, len: usize| len >= proof.from + proved() * proof.period;
         let observed = &self.threads[self.current].observed;
         match &self.proof {
             Some(proof) => {
@@ -353,8 +367,14 @@ pub(super) mod tests {
 
     /// One thread polls a word, another clears it or does not.
     fn polled(polls: fn(&Word), clears: bool) -> Found {
-        let limits =
-            Limits { workers: 1, memory: 1 << 30, preemptions: None, reduce: true, check: true };
+        let limits = Limits {
+            workers: 1,
+            memory: 1 << 30,
+            preemptions: None,
+            reduce: true,
+            check: true,
+            defect: None,
+        };
         let body = move || {
             let word = Word::new(WordName::Other("polled", 0), 1, Sharing::Shared);
             let theirs = word.clone();

@@ -13,6 +13,7 @@
 //! | `conflicts` | which accesses are steps of the interleaving |
 //! | `path` | depth-first search by replaying |
 //! | `seen` | states that were met; from which no end can be reached |
+//! | `defect` | defects that can be planted, to see who notices |
 //! | `digest` | 128 bits of anything |
 //! | `outcomes` | all that executions come to, for small programs |
 //!
@@ -25,6 +26,7 @@
 
 mod commute;
 mod conflicts;
+mod defect;
 mod digest;
 mod execution;
 mod forgotten;
@@ -37,6 +39,8 @@ mod seen;
 mod thread;
 mod words;
 
+pub use defect::Defect;
+pub(crate) use defect::has;
 pub(super) use digest::Digestible;
 pub use execution::Host;
 pub use outcomes::{Outcomes, explored, outcomes};
@@ -248,7 +252,11 @@ pub fn returned(called: Called, with: impl Hash) {
     if let Some(place) = called.0 {
         exploring(|x| {
             if x.search.limits.reduce {
-                x.me().observed.returned(place, with);
+                if has(Defect::CallsForgetTheirResult) {
+                    x.me().observed.returned(place, ());
+                } else {
+                    x.me().observed.returned(place, with);
+                }
             }
         });
     }
@@ -261,7 +269,9 @@ pub fn unnoticed(called: Called, once: u32) {
         exploring(|x| {
             let reduce = x.search.limits.reduce;
             let me = x.me();
-            me.over |= 1 << once;
+            if !has(Defect::PreemptionsLeaveNoTrace) {
+                me.over |= 1 << once;
+            }
             if reduce {
                 me.observed.unnoticed(place);
             }

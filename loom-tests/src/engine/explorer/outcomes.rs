@@ -38,7 +38,14 @@ pub fn outcomes<T: Ord + Send + 'static>(
     reduce: bool,
     body: impl Fn(&Outcomes<T>) + Send + Sync + Clone + 'static,
 ) -> BTreeSet<T> {
-    let limits = Limits { workers: 1, memory: 1 << 30, preemptions: None, reduce, check: false };
+    let limits = Limits {
+        workers: 1,
+        memory: 1 << 30,
+        preemptions: None,
+        reduce,
+        check: false,
+        defect: None,
+    };
     let (found, size, outcomes) = explored(tso, limits, body);
     assert_eq!(found, Found::Everything, "{size:?}");
     outcomes

@@ -8,6 +8,7 @@ use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
 use super::commute::SAMPLE;
 use super::conflicts::{Accessed, Conflicts};
+use super::defect::{Defect, has};
 use super::execution::{install, with};
 use super::forgotten::Forgotten;
 use super::path::{Node, Path};
@@ -28,6 +29,8 @@ pub struct Limits {
     pub reduce: bool,
     /// Whether steps that could be left out because they commute are made all the same, and compared.
     pub check: bool,
+    /// A defect of the explorer's own, to see who notices.
+    pub defect: Option<Defect>,
 }
 
 /// What came of a search.
@@ -140,7 +143,9 @@ pub fn search(
             return (Found::OutOfMemory, size);
         } else if search.hopeless.is_empty() && limits.preemptions.is_none() {
             // A bound keeps some from going on who otherwise could.
-            hopeless = search.cannot_end();
+            if limits.defect != Some(Defect::LivelocksPass) {
+                hopeless = search.cannot_end();
+            }
             if hopeless.is_empty() {
                 return (Found::Everything, size);
             }
@@ -190,6 +195,9 @@ impl Search {
 
     /// A thread makes an access that nobody knew of.
     pub(super) fn note(&self, word: u64, accessed: Accessed) {
+        if has(Defect::NothingIsLearnt) {
+            return;
+        }
         self.learnt.lock().expect("no panic while it is held").note(word, accessed);
         self.is_contradicted();
     }
@@ -265,7 +273,9 @@ impl Search {
         }
         if self.hungry.load(Relaxed) > 0 {
             let given = with(|x| x.path.donate());
-            self.jobs.lock().expect("no panic while it is held").open.extend(given);
+            if !has(Defect::DonationsAreLost) {
+                self.jobs.lock().expect("no panic while it is held").open.extend(given);
+            }
             self.changed.notify_all();
         }
         if with(|x| x.path.next()) {

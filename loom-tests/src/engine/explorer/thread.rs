@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
 
-use super::commute::{self, Part};
 use super::Owning;
+use super::commute::{self, Part};
+use super::defect::{Defect, has};
 use super::loops::Observed;
 use crate::engine::Word;
 
@@ -173,7 +174,10 @@ impl Thread {
 impl Thread {
     /// What of its state what it has observed may not tell any more.
     pub(super) fn hash_context<H: Hasher>(&self, state: &mut H) {
-        (self.cpu, self.over, self.woken, &self.owes).hash(state);
+        (self.cpu, self.over, self.woken).hash(state);
+        if !has(Defect::TouchesAreForgotten) {
+            self.owes.hash(state);
+        }
     }
 
     /// What it is about to do.
@@ -195,7 +199,10 @@ impl Thread {
     /// What is in its store buffer.
     pub(super) fn hash_buffer<H: Hasher>(&self, state: &mut H) {
         for store in &self.buffer {
-            (store.key, store.value, store.contended, &store.owes).hash(state);
+            (store.key, store.value, store.contended).hash(state);
+            if !has(Defect::TouchesAreForgotten) {
+                store.owes.hash(state);
+            }
         }
     }
 }

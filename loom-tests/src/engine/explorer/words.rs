@@ -7,6 +7,7 @@ use mmu386::arch::WordName;
 
 use super::commute::{self, Part};
 use super::conflicts::{Accessed, Users};
+use super::defect::{Defect, has};
 use super::digest::{OWNED, key_of};
 use super::execution::{Execution, exploring, switch, with};
 use super::thread::{Buffered, MOST, Owes, Pending, Thread};
@@ -72,7 +73,8 @@ impl Execution {
         if self.contends(users, writes) {
             return true;
         }
-        let on_its_way = self.threads.iter().enumerate().any(on_its_way);
+        let on_its_way =
+            !has(Defect::NothingIsOnItsWay) && self.threads.iter().enumerate().any(on_its_way);
         if on_its_way {
             commute::reads(Part::Word(state.key));
         }
@@ -102,7 +104,11 @@ impl Execution {
         }
         let current = self.current;
         let owning = &mut self.me().owning;
-        if writes { owning.wrote = true } else { owning.read = true }
+        if writes {
+            owning.wrote = true
+        } else {
+            owning.read = true
+        }
         let races = !self.search.limits.reduce || self.contends(users, writes);
         let me = self.me();
         if races {
@@ -178,7 +184,9 @@ pub(in crate::engine) fn owned_read(cell: &CellState, value: u64) {
     exploring(|x| {
         let users = x.accesses(cell.key, &cell.users, false);
         x.owns(cell.key, &users, &cell.stamps, false);
-        x.me().observed.noticed(cell.key, value);
+        if !has(Defect::OwnedLooksAreForgotten) {
+            x.me().observed.noticed(cell.key, value);
+        }
     });
 }
 
@@ -192,7 +200,9 @@ pub(in crate::engine) fn owned_write(cell: &CellState, value: u64) {
         let users = x.accesses(cell.key, &cell.users, true);
         x.owns(cell.key, &users, &cell.stamps, true);
         // The thread is further, also where it writes what was there.
-        x.me().observed.noticed(!cell.key, value);
+        if !has(Defect::OwnedChangesAreForgotten) {
+            x.me().observed.noticed(!cell.key, value);
+        }
     });
 }
 
@@ -212,7 +222,8 @@ pub(in crate::engine) fn request(state: &WordState, access: Access, interruptibl
         let all = !x.search.limits.reduce;
         // The thread's own handler does with it what others ask for, so that order matters, too.
         let handled = all || users.handled(writes);
-        let interrupted = interruptible && (contended || handled);
+        let buffered = tso && access == Access::Store && has(Defect::StoresAreNoPoints);
+        let interrupted = interruptible && !buffered && (contended || handled);
         let me = x.me();
         if me.woken.is_some_and(|(woken, _)| woken == state.key) {
             // Whoever changes it from here on may hold this thread back.
@@ -306,13 +317,14 @@ pub(in crate::engine) fn store(word: &Word, state: &WordState, value: u32) -> Op
         commute::reads(Part::Buffer(current));
         let owes = if contended { std::mem::take(&mut me.owes) } else { Owes::new() };
         let delayed = tso && (contended || !me.buffer.is_empty());
+        let delayed = delayed && !has(Defect::NothingIsBuffered);
         me.observed.did((state.key, value));
         if delayed {
             let accesses = me.accesses;
             let (word, key) = (word.clone(), state.key);
             commute::writes(Part::Buffer(current));
             me.buffer.push_back(Buffered { word, key, value, contended, accesses, owes });
-        } else if contended {
+        } else if contended || has(Defect::PrivateStoresRelease) {
             me.released = me.accesses;
         }
         delayed
@@ -339,7 +351,7 @@ pub(in crate::engine) fn locked(
             let users = x.users(state.key, &state.users);
             let contended = x.contended(state, &users, true);
             let me = x.me();
-            if contended {
+            if contended || has(Defect::PrivateStoresRelease) {
                 me.owes.clear();
                 me.released = me.accesses;
             }

@@ -103,7 +103,14 @@ impl Host for engine::Part<u32> {
 }
 
 fn counted(tells: bool, check: bool) -> (Found, Size) {
-    let limits = Limits { workers: 1, memory: 1 << 30, preemptions: None, reduce: true, check };
+    let limits = Limits {
+        workers: 1,
+        memory: 1 << 30,
+        preemptions: None,
+        reduce: true,
+        check,
+        defect: None,
+    };
     search(false, limits, move || {
         let counter = Rc::new(Counter { count: Cell::new(1), tells });
         for thread in 0..2 {
@@ -143,8 +150,14 @@ fn who_only_looks_at_a_part_looks_before_and_after_a_change() {
     for looks_first in [false, true] {
         let seen = Arc::new(Mutex::new(BTreeSet::new()));
         let all = seen.clone();
-        let limits =
-            Limits { workers: 1, memory: 1 << 30, preemptions: None, reduce: true, check: false };
+        let limits = Limits {
+            workers: 1,
+            memory: 1 << 30,
+            preemptions: None,
+            reduce: true,
+            check: false,
+            defect: None,
+        };
         let (found, _) = search(true, limits, move || {
             let part = Rc::new(engine::Part::new(0, 0u32));
             for thread in [false, true] {
@@ -168,7 +181,14 @@ fn who_only_looks_at_a_part_looks_before_and_after_a_change() {
 #[test]
 fn steps_that_touch_nothing_in_common_are_left_out() {
     let executions = |check| {
-        let limits = Limits { workers: 1, memory: 1 << 30, preemptions: None, reduce: true, check };
+        let limits = Limits {
+            workers: 1,
+            memory: 1 << 30,
+            preemptions: None,
+            reduce: true,
+            check,
+            defect: None,
+        };
         let (found, size) = search(true, limits, || {
             let words: Vec<Word> = (0..3)
                 .map(|n| Word::new(WordName::Other("commutes", n), 0, Sharing::Shared))
