@@ -16,7 +16,7 @@ use crate::engine::loom::{learnt, steps};
 use crate::engine::{self, Mode};
 use crate::machine::{self, Fault};
 use crate::models::{self, Expected, Model};
-use crate::oracle::Property;
+use crate::oracle::{Broken, Property};
 use crate::verdict::{Row, Verdict, as_expected, claims, name};
 
 /// What to run and how.
@@ -241,7 +241,8 @@ pub fn interrupted() -> ! {
 /// Ends the run because a property is broken.
 pub(crate) fn broken(property: Property, summary: &str) -> ! {
     if RUN.get().is_none() {
-        panic!("{}: {summary}", property.id());
+        eprintln!("{}: {summary}", property.id());
+        std::panic::panic_any(Broken { property, summary: summary.into() });
     }
     // loom itself may have noticed, and is not to be asked anything from here on.
     steps::end();
@@ -267,7 +268,7 @@ fn panicked(info: &std::panic::PanicHookInfo<'_>) {
     if text.starts_with("deadlock") {
         stuck(false);
     }
-    if text.contains("Causality violation") || text.starts_with("race: ") {
+    if text.contains("Causality violation") || info.payload().is::<explorer::Race>() {
         broken(Property::P2, "two CPUs touch what only one may own, and nothing orders them");
     }
     // Paths are from the top of the tree: this one is mmu386's.

@@ -78,6 +78,15 @@ impl Property {
     }
 }
 
+/// What a broken property panics with where no run of a model is there to report it.
+#[derive(Debug, Clone)]
+pub struct Broken {
+    /// Which.
+    pub property: Property,
+    /// How.
+    pub summary: String,
+}
+
 /// A property is broken: ends the run with the current execution as counterexample.
 pub fn broken(property: Property, summary: &str) -> ! {
     crate::run::broken(property, summary)

@@ -116,7 +116,10 @@ fn between_stores() -> Program {
 /// What one worker leaves to another.
 #[test]
 fn donations_are_taken_up() {
-    shows(Defect::DonationsAreLost, numbered(SEED, 2, MOST));
+    // Who is done first is the host's affair, so not every program shows it every time.
+    let lost = Some(Defect::DonationsAreLost);
+    let mut programs = (0..40).map(|n| numbered(SEED, n, MOST));
+    assert!(programs.any(|program| seen(&program, lost) == Some(Seen::ByOutcomes)));
 }
 
 /// Defects that no program is known to show. What a tick that found nothing is remembered by is nothing that the

@@ -4,6 +4,9 @@ use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use loom_tests::engine::explorer::Race;
+use loom_tests::oracle::{Broken, Property};
+
 use crate::program::Outcome;
 
 /// What a program comes to.
@@ -33,15 +36,18 @@ impl Verdict {
 
     /// What the explorer has ended with.
     pub fn of_panic(panic: &(dyn Any + Send)) -> Self {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
-        if text.starts_with("race: ") {
+        if panic.is::<Race>() {
             return Self { race: true, ..Self::default() };
         }
-        if text.starts_with("L1: ") {
-            return Self { stuck: true, ..Self::default() };
+        if let Some(broken) = panic.downcast_ref::<Broken>() {
+            return match broken.property {
+                Property::L1 => Self { stuck: true, ..Self::default() },
+                other => Self::failed(format!("{}: {}", other.id(), broken.summary)),
+            };
         }
-        Self::failed(text.into())
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Self::failed(text.unwrap_or("a panic without words").into())
     }
 
     fn is_wrong(&self) -> bool {

@@ -45,6 +45,7 @@ pub(super) use digest::Digestible;
 pub use execution::Host;
 pub use outcomes::{Outcomes, explored, outcomes};
 pub use search::{Found, Limits, Size, progress, search};
+pub use words::Race;
 pub(super) use words::{
     CellState, WordState, contended, forwarded, load, locked, looked_at, owned_look, owned_read,
     owned_write, request, store, walk,

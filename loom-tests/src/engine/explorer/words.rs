@@ -13,6 +13,10 @@ use super::execution::{Execution, exploring, switch, with};
 use super::thread::{Buffered, MOST, Owes, Pending, Thread};
 use crate::engine::{Access, Sharing, Word};
 
+/// What a thread panics with that touches what only one may own, if nothing orders that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Race;
+
 /// What the explorer keeps of a word.
 pub struct WordState {
     key: u64,
@@ -100,7 +104,7 @@ impl Execution {
             n != self.current && latest > self.threads[n].released
         });
         if clash && self.search.finds_race() {
-            panic!("race: two threads touch what only one may own, and nothing orders them");
+            std::panic::panic_any(Race);
         }
         let current = self.current;
         let owning = &mut self.me().owning;
