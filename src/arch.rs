@@ -180,6 +180,10 @@ pub trait Arch: Sized + 'static {
     ///
     /// May return at any time, and does so within bounded time once one of the words has another
     /// value. Interrupts are taken meanwhile if they are on. Never sleeps: callable at any level.
+    ///
+    /// A loop may keep nothing of its earlier turns, not even how many there were: whatever it goes by from here on, it
+    /// looks at again. A checker takes all turns for the same. So a wait that gives up after a while is no loop round
+    /// this call.
     fn relax(&self, seen: &[(&Self::Word, u32)]);
     /// Sends a shootdown IPI to another CPU. It makes that CPU call
     /// [`shootdown::interrupt`](crate::shootdown::interrupt) as soon as its interrupts are on.

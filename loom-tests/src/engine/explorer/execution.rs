@@ -1,11 +1,12 @@
 //! The execution that a worker is in: its threads, what they run, and where the search stands.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use mmu386::arch::WordName;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::commute::{self, Part};
@@ -54,6 +55,8 @@ pub(super) struct Execution {
     /// The sum of what words and owned cells hold, each as a digest of which and what.
     memory: u128,
     pub(super) cells: u64,
+    /// Keys of the words so far, in a worker's first execution: the same words are made in each.
+    names: Option<HashSet<u64>>,
     pub(super) host: Option<Rc<dyn Host>>,
     pub(super) path: Path,
     pub(super) way: Way,
@@ -62,6 +65,8 @@ pub(super) struct Execution {
     pub(super) proof: Option<Proof>,
     /// The thread that ran last was shown to go round.
     pub(super) goes_round: bool,
+    /// It is not the worker's first.
+    began: bool,
 }
 
 thread_local! {
@@ -82,12 +87,14 @@ pub(super) fn install(search: Arc<Search>) {
         current: 0,
         memory: 0,
         cells: 0,
+        names: None,
         host: None,
         path: Path::default(),
         way: Way::default(),
         preemptions: 0,
         proof: None,
         goes_round: false,
+        began: false,
     };
     EXECUTION.set(Some(execution));
 }
@@ -159,10 +166,20 @@ impl Execution {
         self.current = 0;
         self.memory = 0;
         self.cells = 0;
+        self.names = if std::mem::replace(&mut self.began, true) { None } else { Some(HashSet::new()) };
         self.host = None;
         self.preemptions = 0;
         self.proof = None;
         self.goes_round = false;
+    }
+
+    /// A word is made.
+    ///
+    /// # Panics
+    /// If another one has the same key: both would be one word to the explorer.
+    pub(super) fn names(&mut self, key: u64, name: WordName) {
+        let new = self.names.as_mut().is_none_or(|names| names.insert(key));
+        assert!(new, "two words are called {name:?}, and the explorer would take them for one");
     }
 
     pub(super) fn me(&mut self) -> &mut Thread {

@@ -129,7 +129,10 @@ impl WordState {
     pub(in crate::engine) fn new(name: WordName, value: u32, sharing: Sharing) -> Self {
         let key = key_of(name);
         if sharing != Sharing::Hint {
-            with(|x| x.holds(key, None, value.into()));
+            with(|x| {
+                x.names(key, name);
+                x.holds(key, None, value.into());
+            });
         }
         commute::writes(Part::Word(key));
         let walked = matches!(name, WordName::Entry(..));
@@ -396,4 +399,31 @@ pub(in crate::engine) fn forwarded(word: &Word) -> Option<u32> {
 /// Whether other threads write a word.
 pub(in crate::engine) fn contended(state: &WordState) -> bool {
     exploring(|x| x.contended(state, &x.users(state.key, &state.users), false)).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::super::loops::tests::Quiet;
+    use super::super::{Limits, explore_from_here, search};
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "two words are called Other(\"twin\", 0)")]
+    fn two_words_of_one_name_are_refused() {
+        let limits = Limits {
+            workers: 1,
+            memory: 1 << 20,
+            preemptions: None,
+            reduce: true,
+            check: false,
+            defect: None,
+        };
+        search(false, limits, || {
+            let twins = [0, 1].map(|n| Word::new(WordName::Other("twin", 0), n, Sharing::Shared));
+            explore_from_here(Rc::new(Quiet));
+            drop(twins);
+        });
+    }
 }
