@@ -13,7 +13,8 @@ use super::commute::{self, Part};
 use super::defect::{self, Defect, has};
 use super::digest::share;
 use super::forgotten::Way;
-use super::loops::{Observed, Proof};
+use super::loops::Proof;
+use super::observed::Observed;
 use super::path::{Move, Path};
 use super::search::Search;
 use super::thread::{Buffered, Pending, Thread};
@@ -166,7 +167,8 @@ impl Execution {
         self.current = 0;
         self.memory = 0;
         self.cells = 0;
-        self.names = if std::mem::replace(&mut self.began, true) { None } else { Some(HashSet::new()) };
+        self.names =
+            if std::mem::replace(&mut self.began, true) { None } else { Some(HashSet::new()) };
         self.host = None;
         self.preemptions = 0;
         self.proof = None;

@@ -5,9 +5,11 @@
 //! | `search` | rounds, workers, limits, the verdict |
 //! | `scheduler` | what shuttle asks: which thread runs next |
 //! | `execution` | threads, what they run, the state's digest |
-//! | `words` | accesses to words and owned values |
+//! | `words` | accesses to words |
+//! | `owned` | accesses to owned values, and races |
 //! | `thread` | what a thread is about to do, its store buffer |
-//! | `loops` | what a thread has observed; loops without an end |
+//! | `observed` | what a thread has observed, which tells where it is |
+//! | `loops` | loops without an end |
 //! | `commute` | steps that need not be made, as they lead to states that were met |
 //! | `forgotten` | that what calls have observed makes no difference once they have returned |
 //! | `conflicts` | which accesses are steps of the interleaving |
@@ -31,7 +33,9 @@ mod digest;
 mod execution;
 mod forgotten;
 mod loops;
+mod observed;
 mod outcomes;
+mod owned;
 mod path;
 mod scheduler;
 mod search;
@@ -44,11 +48,11 @@ pub(crate) use defect::has;
 pub(super) use digest::Digestible;
 pub use execution::Host;
 pub use outcomes::{Outcomes, explored, outcomes};
+pub use owned::Race;
+pub(super) use owned::{CellState, owned_look, owned_read, owned_write};
 pub use search::{Found, Limits, Size, progress, search};
-pub use words::Race;
 pub(super) use words::{
-    CellState, WordState, contended, forwarded, load, locked, looked_at, owned_look, owned_read,
-    owned_write, request, store, walk,
+    WordState, contended, forwarded, load, locked, looked_at, request, store, walk,
 };
 
 use std::hash::Hash;
@@ -218,7 +222,7 @@ pub fn advance() {
 }
 
 /// What an interrupt is taken with. The code that it interrupts will not know of it.
-pub struct Interrupted(Option<loops::Observed>);
+pub struct Interrupted(Option<observed::Observed>);
 
 /// An interrupt begins on the running thread.
 pub fn interrupted() -> Interrupted {
@@ -240,7 +244,7 @@ pub fn resumed(interrupted: Interrupted) {
 }
 
 /// Where a call began, and what was known there.
-pub struct Called(Option<loops::Place>);
+pub struct Called(Option<observed::Place>);
 
 /// The running thread begins a call.
 pub fn called() -> Called {

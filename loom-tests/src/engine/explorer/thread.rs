@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use super::Owning;
 use super::commute::{self, Part};
 use super::defect::{Defect, has};
-use super::loops::Observed;
+use super::observed::Observed;
 use crate::engine::Word;
 
 /// Most threads in a model.

@@ -1,5 +1,5 @@
-//! Words and owned values as the running thread accesses them: what it sees, what it stores, and
-//! whether that is a step of the interleaving.
+//! Words as the running thread accesses them: what it sees, what it stores, and whether that is a step of the
+//! interleaving.
 
 use std::cell::Cell;
 
@@ -8,14 +8,11 @@ use mmu386::arch::WordName;
 use super::commute::{self, Part};
 use super::conflicts::{Accessed, Users};
 use super::defect::{Defect, has};
-use super::digest::{OWNED, key_of};
+use super::digest::key_of;
 use super::execution::{Execution, exploring, switch, with};
-use super::thread::{Buffered, MOST, Owes, Pending, Thread};
+use super::owned::Stamps;
+use super::thread::{Buffered, Owes, Pending, Thread};
 use crate::engine::{Access, Sharing, Word};
-
-/// What a thread panics with that touches what only one may own, if nothing orders that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Race;
 
 /// What the explorer keeps of a word.
 pub struct WordState {
@@ -27,20 +24,8 @@ pub struct WordState {
     stamps: Stamps,
 }
 
-/// What it keeps of an owned value.
-pub struct CellState {
-    key: u64,
-    users: Cell<Option<Users>>,
-    now: Cell<u64>,
-    stamps: Stamps,
-}
-
-/// Per thread, its latest read and its latest write, by its count of such accesses.
-#[derive(Default)]
-struct Stamps([Cell<(u32, u32)>; MOST]);
-
 impl Execution {
-    fn users(&self, key: u64, known: &Cell<Option<Users>>) -> Users {
+    pub(super) fn users(&self, key: u64, known: &Cell<Option<Users>>) -> Users {
         known.get().unwrap_or_else(|| {
             let users = self.search.applied.of(key);
             known.set(Some(users));
@@ -49,7 +34,7 @@ impl Execution {
     }
 
     /// Notes an access of the running thread.
-    fn accesses(&self, key: u64, known: &Cell<Option<Users>>, writes: bool) -> Users {
+    pub(super) fn accesses(&self, key: u64, known: &Cell<Option<Users>>, writes: bool) -> Users {
         let users = self.users(key, known);
         let thread = self.current;
         let Thread { in_handler, ref observed, .. } = self.threads[thread];
@@ -87,41 +72,13 @@ impl Execution {
 
     /// Whether other threads may access from here on, in their code or in handlers, what the running thread
     /// accesses now, and one of the two writes.
-    fn contends(&self, users: &Users, writes: bool) -> bool {
+    pub(super) fn contends(&self, users: &Users, writes: bool) -> bool {
         let phases = self.threads.iter().map(|thread| thread.observed.phase);
         let contender = users.contender(self.current, writes, phases);
         if let Some((thread, until)) = contender {
             commute::is_before(thread, until);
         }
         contender.is_some()
-    }
-
-    /// The running thread accesses what belongs to one at a time.
-    fn owns(&mut self, key: u64, users: &Users, stamps: &Stamps, writes: bool) {
-        let clash = (0..self.threads.len()).any(|n| {
-            let (read, written) = stamps.0[n].get();
-            let latest = if writes { read.max(written) } else { written };
-            n != self.current && latest > self.threads[n].released
-        });
-        if clash && self.search.finds_race() {
-            std::panic::panic_any(Race);
-        }
-        let current = self.current;
-        let owning = &mut self.me().owning;
-        if writes {
-            owning.wrote = true
-        } else {
-            owning.read = true
-        }
-        let races = !self.search.limits.reduce || self.contends(users, writes);
-        let me = self.me();
-        if races {
-            me.owes.insert((key, writes));
-        }
-        me.accesses += 1;
-        let now = me.accesses;
-        let (read, written) = stamps.0[current].get();
-        stamps.0[current].set(if writes { (read, now) } else { (now, written) });
     }
 }
 
@@ -166,51 +123,6 @@ impl Word {
         }
         old
     }
-}
-
-impl CellState {
-    pub(in crate::engine) fn new(value: u64) -> Self {
-        let key = with(|x| {
-            x.cells += 1;
-            let key = OWNED | x.cells;
-            x.holds(key, None, value);
-            commute::writes(Part::Word(key));
-            key
-        });
-        Self { key, users: Cell::new(None), now: Cell::new(value), stamps: Stamps::default() }
-    }
-}
-
-/// The value is looked at.
-pub(in crate::engine) fn owned_look(cell: &CellState) {
-    commute::reads(Part::Word(cell.key));
-}
-
-pub(in crate::engine) fn owned_read(cell: &CellState, value: u64) {
-    owned_look(cell);
-    exploring(|x| {
-        let users = x.accesses(cell.key, &cell.users, false);
-        x.owns(cell.key, &users, &cell.stamps, false);
-        if !has(Defect::OwnedLooksAreForgotten) {
-            x.me().observed.noticed(cell.key, value);
-        }
-    });
-}
-
-pub(in crate::engine) fn owned_write(cell: &CellState, value: u64) {
-    commute::writes(Part::Word(cell.key));
-    let old = cell.now.replace(value);
-    if old != value {
-        with(|x| x.holds(cell.key, Some(old), value));
-    }
-    exploring(|x| {
-        let users = x.accesses(cell.key, &cell.users, true);
-        x.owns(cell.key, &users, &cell.stamps, true);
-        // The thread is further, also where it writes what was there.
-        if !has(Defect::OwnedChangesAreForgotten) {
-            x.me().observed.noticed(!cell.key, value);
-        }
-    });
 }
 
 /// Waits until the running thread may make an access to a word, before which an interrupt may come if it is
