@@ -16,8 +16,8 @@ use super::Boot;
 use crate::paths::Paths;
 use crate::process::{capture, command};
 
-/// Most CPUs that the kernel knows of: mmu386's MAXMACH.
-pub const MAX_CPUS: u32 = 32;
+/// Most CPUs that the kernel knows of: mmu386's MAXMACH, which is the kernel's, too.
+pub const MAX_CPUS: u32 = mmu386::layout::MAXMACH as u32;
 /// Largest shift of a clock that counts instructions, and the most CPUs that it is for: with a larger one a
 /// test of the kernel's takes longer than the minute of its own time after which the kernel gives it up, as
 /// CPUs share what is executed.
@@ -211,14 +211,21 @@ pub fn words<'a>(words: impl Iterator<Item = &'a OsStr>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn as_many_cpus_are_taken_as_the_kernel_has_room_for() {
+        // The kernel is not built where it has not as many rings as CPUs.
         assert_eq!(MAX_CPUS as usize, mmu386_wire::events::RINGS);
-        let kernel = concat!(env!("CARGO_MANIFEST_DIR"), "/../kernel/src/layout.rs");
-        let layout = std::fs::read_to_string(kernel).unwrap();
-        assert!(layout.contains(&format!("pub const MAXMACH: usize = {MAX_CPUS};")));
+        for command in ["boot", "soak"] {
+            let mut all = Cli::command();
+            let command = all.find_subcommand_mut(command).unwrap();
+            let help = command.render_long_help().to_string();
+            assert!(help.contains(&format!("1 to {MAX_CPUS} (mmu386's MAXMACH)")), "{help}");
+        }
     }
 
     #[test]
