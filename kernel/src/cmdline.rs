@@ -26,6 +26,11 @@ impl Kept {
         }
     }
 
+    /// What comes after the mark, byte for byte: nothing where there is no mark, or more than a copy takes.
+    pub fn words(&self) -> &[u8] {
+        self.words.as_deref().filter(|_| !self.cut).unwrap_or_default()
+    }
+
     /// What it asks for. What is not understood ends the boot: to run something else would be taken for
     /// what was asked for.
     pub fn options(&self) -> Options {

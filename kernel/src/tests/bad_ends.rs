@@ -33,8 +33,7 @@ pub fn perhaps(name: &str) {
 
 /// Panics before there are processes, CPUs and page directories, if the command line asked for that.
 pub fn before_paging(line: &Kept) {
-    let Kept::Words(words) = line else { return };
-    if words.split(u8::is_ascii_whitespace).any(|word| word == b"tests=unpaged") {
+    if line.words().split(u8::is_ascii_whitespace).any(|word| word == b"tests=unpaged") {
         // What a CPU takes for its own page is whatever firmware left in memory there.
         // SAFETY: conventional memory that nobody has yet, in the boot directory's window.
         unsafe { core::ptr::write_bytes(MACHADDR as *mut u8, 0xA5, BY2PG) };
