@@ -66,7 +66,7 @@ pub fn enter_8086(code: Code8086, ring: u32, flags: u32) {
         Code8086::Deaf => &raw const deaf_8086,
         Code8086::Port => &raw const port_8086,
     };
-    let cs = (code as u32 >> 4) - 4 & !3 | ring;
+    let cs = (((code as u32 >> 4) - 4) & !3) | ring;
     let ip = code as u32 - (cs << 4);
     // SAFETY: none; that the process ends there is what is tried.
     unsafe {

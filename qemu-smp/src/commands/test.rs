@@ -20,6 +20,8 @@ use crate::variants::{FIXED, SEED, UPSTREAM};
 const LIMIT: Duration = Duration::from_secs(900);
 /// How long the test suite may take, compiled from nothing on a slow machine.
 const SUITE: Duration = Duration::from_secs(3600);
+/// Lints and documents of the kernel are its programs', too, which its own build script builds.
+const PROGRAMS: [&str; 2] = ["--package", "kernel-user"];
 /// The kernels that the tests of the guest boot; the last two show what one repair is good for.
 const KERNELS: [&str; 5] = [SEED, UPSTREAM, FIXED, "fixed-a1", "fixed-c1"];
 
@@ -47,7 +49,7 @@ pub(super) fn run(paths: &Paths, choice: Choice, args: Install) -> Result<bool> 
     });
     stages.command("clippy, kernel", LIMIT, false, || {
         let mut clippy = on_kernel("clippy")?;
-        clippy.args(["--", "-D", "warnings"]);
+        clippy.args(PROGRAMS).args(["--", "-D", "warnings"]);
         Ok(clippy)
     });
     stages.command("documents, host", LIMIT, false, || {
@@ -57,7 +59,7 @@ pub(super) fn run(paths: &Paths, choice: Choice, args: Install) -> Result<bool> 
     });
     stages.command("documents, kernel", LIMIT, false, || {
         let mut doc = on_kernel("doc")?;
-        doc.arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings");
+        doc.args(PROGRAMS).arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings");
         Ok(doc)
     });
     for variant in KERNELS {

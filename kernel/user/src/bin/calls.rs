@@ -15,8 +15,9 @@ static mut BSS: [u32; 3000] = [0; 3000];
 fn main(words: &[u32]) -> u32 {
     assert!(words == [7, 9]);
     assert!(user::getpid() != 0);
+    let (data, bss) = (&raw mut DATA, &raw mut BSS);
     // SAFETY: there is one thread, and no other reference.
-    let (data, bss) = unsafe { (&mut *(&raw mut DATA), &mut *(&raw mut BSS)) };
+    let (data, bss) = unsafe { (&mut *data, &mut *bss) };
     assert!(data == &[1, 2, 3]);
     assert!(bss.iter().all(|word| *word == 0));
     let mut rng = Rng::new(words[0]);

@@ -20,8 +20,8 @@ const KERNEL: u32 = 0xF010_0000;
 const PLATFORM: u32 = 0xFFE0_0000;
 
 fn read(va: u32) {
-    // SAFETY: none; that the kernel stops it is what is tried.
     let word: u32;
+    // SAFETY: none; that the kernel stops it is what is tried.
     unsafe { asm!("mov {0}, [{1}]", out(reg) word, in(reg) va) };
     black_box(word);
 }

@@ -68,7 +68,7 @@ impl Life {
 
     fn stamp(&mut self) {
         let page = self.rng.below(PAGES as u32) as usize;
-        let stamp = user::getpid() << 16 | self.rng.below(0xFFFF) + 1;
+        let stamp = (user::getpid() << 16) | (self.rng.below(0xFFFF) + 1);
         store(place(page, 0), stamp);
         store(place(page, WORDS - 1), stamp);
         self.stamps[page] = stamp;
