@@ -28,8 +28,9 @@
 //! `tests=all` runs every test that the variant can end, a prefix those whose names begin so, `none`
 //! none; `bench=1` measures afterwards. `rounds=`, `seed=` and `samples=` are numbers. Test names
 //! begin with the hazard that they are about, where they are about one. `hang`, `panic`, `deaf`, `fault`,
-//! `overflow`, `leap`, `unpaged`, `triplefault` and `lostcpu` end badly on purpose. `soak` is everything at once, for `ms`
-//! milliseconds, or `rounds` rounds of every process, with `chaos=1` disturbed.
+//! `overflow`, `leap`, `unpaged`, `triplefault` and `lostcpu` end badly on purpose. `soak` is everything at
+//! once, for `ms` milliseconds, or `rounds` rounds of every process, with `chaos=1` disturbed, with `fuzz=1`
+//! beside random programs from number `from` on. `planted` plants a defect for each oracle of a soak.
 //!
 //! # Addresses
 //!

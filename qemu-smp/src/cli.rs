@@ -225,7 +225,7 @@ pub struct BootArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds())]
     pub deadline: Option<u64>,
     /// Which of the kernel's tests: all, the beginning of a name, or one that has to fail: hang,
-    /// panic, deaf, fault, overflow, triplefault, lostcpu.
+    /// panic, deaf, fault, overflow, leap, unpaged, triplefault, lostcpu.
     #[arg(long, default_value = "all", value_parser = word)]
     pub tests: String,
     /// How many rounds of each test.

@@ -22,8 +22,8 @@ const KEYS: &str = "tests, rounds, seed, samples, bench, ms, chaos, fuzz, from";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
-    /// Which tests: a prefix of names, `all`, `none`, `bench`, `soak`, or one of the ways to end badly:
-    /// `hang`, `panic`, `deaf`, `fault`, `overflow`, `triplefault`, `lostcpu`.
+    /// Which tests: a prefix of names, `all`, `none`, `bench`, `soak`, `planted`, or one of the ways to end badly:
+    /// `hang`, `panic`, `deaf`, `fault`, `overflow`, `leap`, `unpaged`, `triplefault`, `lostcpu`.
     pub tests: String,
     /// Rounds of each test; 0 for the test's own number.
     pub rounds: u32,

@@ -1,8 +1,8 @@
 //! What mostly ends a process.
 //!
 //! The translator lets IRET from ring 3 enter virtual-8086 mode, and choose I/O privilege and the interrupt
-//! flag there; `cli` and an endless loop could not be stopped then, by any kernel. So frames that ask for it
-//! keep interrupts on, and IRET is nowhere else.
+//! flag there. With one CPU nothing could end `cli` and an endless loop then; with more it takes the others a
+//! second. So frames that ask for it keep interrupts on, and IRET is nowhere else.
 
 use super::bytes::Program;
 use super::words::{
