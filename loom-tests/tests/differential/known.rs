@@ -115,6 +115,15 @@ fn a_store_that_nobody_looks_at_hides_no_race() {
     comes_to(&looks, &["0 | 0"]);
 }
 
+/// Who races and then waits for ever is wrong either way, whichever the explorer finds first.
+#[test]
+fn a_race_and_a_wait_without_an_end_are_both_told() {
+    let program = Program::of(2, 1, vec![vec![Put(0, 1), Wait(1, 0)], vec![Put(0, 1)]]);
+    for verdict in agreed(&program) {
+        assert_eq!((verdict.race, verdict.stuck), (true, true));
+    }
+}
+
 /// What is handed over by a word, or held under a lock, does not race.
 #[test]
 fn an_owned_value_that_is_handed_over_does_not_race() {

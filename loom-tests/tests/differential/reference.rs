@@ -30,12 +30,6 @@ pub struct Abstract<'a> {
     pub devices: Vec<Vec<Ins>>,
 }
 
-/// What one step leads to.
-enum After {
-    States(Vec<State>),
-    Race,
-}
-
 /// All that a program comes to; `None` if it has too many states.
 pub fn explore(program: &Program, tso: bool) -> Option<Verdict> {
     explore_within(program, tso, TOO_MANY)
@@ -75,22 +69,17 @@ fn go_through(program: &Program, tso: bool, most: usize, ordered: bool) -> Optio
             verdict.outcomes.insert(machine.outcome(&state));
             ends.push(from);
         }
-        match machine.steps(&state) {
-            After::Race => {
-                verdict.race = true;
-                ends.push(from);
+        let (all, races) = machine.steps(&state);
+        // What comes after a race counts as well: the explorer may find first that it never ends.
+        verdict.race |= races;
+        for to in all {
+            let next = numbers.len() as u32;
+            let number = *numbers.entry(to.clone()).or_insert(next);
+            if number == next {
+                into.push(Vec::new());
+                open.push(to);
             }
-            After::States(all) => {
-                for to in all {
-                    let next = numbers.len() as u32;
-                    let number = *numbers.entry(to.clone()).or_insert(next);
-                    if number == next {
-                        into.push(Vec::new());
-                        open.push(to);
-                    }
-                    into[number as usize].push(from);
-                }
-            }
+            into[number as usize].push(from);
         }
         if numbers.len() > most {
             return None;
@@ -155,9 +144,9 @@ impl Abstract<'_> {
         }
     }
 
-    /// All states that one step leads to.
-    fn steps(&self, state: &State) -> After {
-        let mut all = Vec::new();
+    /// All states that one step leads to, and whether one of these races.
+    fn steps(&self, state: &State) -> (Vec<State>, bool) {
+        let (mut all, mut races) = (Vec::new(), false);
         let busy = state.threads.iter().any(|thread| !thread.ended);
         for n in 0..state.threads.len() {
             let thread = &state.threads[n];
@@ -173,11 +162,9 @@ impl Abstract<'_> {
             if busy && thread.handler.is_none() && state.on[usize::from(thread.cpu)] {
                 self.interrupts(state, n, &mut all);
             }
-            if self.step(state, n, &mut all) {
-                return After::Race;
-            }
+            races |= self.step(state, n, &mut all);
         }
-        After::States(all)
+        (all, races)
     }
 
     pub fn drain(&self, state: &mut State, n: usize) {

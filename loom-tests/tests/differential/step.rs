@@ -32,16 +32,15 @@ impl Abstract<'_> {
         if ins.drains() && !thread.buffer.is_empty() {
             return false;
         }
+        let mut races = false;
         if let (Ins::Get(cell) | Ins::Put(cell, _), None) = (*ins, &state.order) {
             let theirs = if matches!(ins, Ins::Put(..)) { 0b11 } else { 0b10 } << (2 * cell);
             let touches = |other: &Thread| {
                 let on_their_way = other.buffer.iter().fold(0, |all, store| all | store.touched);
                 (other.touched | on_their_way) & theirs != 0
             };
-            if state.threads.iter().enumerate().any(|(other, thread)| other != n && touches(thread))
-            {
-                return true;
-            }
+            let mut others = state.threads.iter().enumerate().filter(|(other, _)| *other != n);
+            races = others.any(|(_, other)| touches(other));
         }
         if let Ins::Choose(skip) = *ins {
             for chosen in [0, 1] {
@@ -54,16 +53,14 @@ impl Abstract<'_> {
             return false;
         }
         let mut after = state.clone();
-        if self.orders(&mut after, n, *ins) {
-            return true;
-        }
+        races |= self.orders(&mut after, n, *ins);
         if self.does(&mut after, n, *ins) {
             after.place(n).at += 1;
         }
         if after != *state {
             all.push(after);
         }
-        false
+        races
     }
 
     /// Follows what happens before what, if it is to be. Returns whether the instruction races.
