@@ -245,7 +245,6 @@ pub fn interrupted() -> ! {
 /// Ends the run because a property is broken.
 pub(crate) fn broken(property: Property, summary: &str) -> ! {
     if RUN.get().is_none() {
-        eprintln!("{}: {summary}", property.id());
         std::panic::panic_any(Broken { property, summary: summary.into() });
     }
     // loom itself may have noticed, and is not to be asked anything from here on.
