@@ -211,7 +211,7 @@ impl<V: Variant> Arch for Cpu<V> {
             return self.kept.get();
         }
         // With interrupts on, a process may go on elsewhere before it reads the number,
-        self.points();
+        self.explored_points();
         self.expect_own_mach();
         let id = self.id();
         explorer::noticed(id as u64);
@@ -268,7 +268,7 @@ impl<V: Variant> Arch for Cpu<V> {
     }
 
     fn getcr3(&self) -> Frame {
-        self.points();
+        self.explored_points();
         let cr3 = self.machine.cpu(self.id()).cr3.look();
         explorer::noticed(cr3.pa().into());
         cr3

@@ -206,7 +206,7 @@ impl<V: Variant> Cpu<V> {
             return;
         }
         explorer::step(false);
-        self.points();
+        self.explored_points();
     }
 }
 
