@@ -17,11 +17,15 @@ use crate::oracle::ledger::Ledger;
 pub(super) struct Announcement<V: Variant> {
     /// How many steps the thread had taken when the call began.
     steps: u64,
-    tell: Box<dyn FnOnce(&Cpu<V>)>,
+    tell: Tell<V>,
 }
 
+type Tell<V> = Box<dyn FnOnce(&Cpu<V>)>;
+
 /// What the ledger answers, once it has heard it.
-pub(super) struct Announced<T>(Rc<Cell<Option<T>>>);
+pub(super) struct Announced<T>(Answer<T>);
+
+type Answer<T> = Rc<Cell<Option<T>>>;
 
 impl<V: Variant> Cpu<V> {
     /// A call begins, of which the ledger is to hear this.

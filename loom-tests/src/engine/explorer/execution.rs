@@ -40,6 +40,9 @@ pub trait Host {
     fn stuck(&self, somebody_can: bool);
 }
 
+/// What the parts of a state are, which one of its kind, and its digest.
+pub(super) type Parts = Vec<(&'static str, usize, u64)>;
+
 /// One worker's execution.
 pub(super) struct Execution {
     pub(super) search: Arc<Search>,
@@ -214,14 +217,31 @@ impl Execution {
     /// The same by a digest of what each thread has observed.
     fn key_by(&self, digest: impl Fn(usize, &Observed) -> Option<u128>) -> u128 {
         let mut sum = self.memory;
-        let mut add = |kind: u8, n: usize, part: &dyn Fn(&mut SipHasher13)| {
+        self.each_part(digest, &mut |_, _, part| sum = sum.wrapping_add(part));
+        sum
+    }
+
+    /// The parts of the state, each with what tells it from the others, for a report of what differs.
+    pub(super) fn parts(&self) -> Parts {
+        let mut parts = vec![("memory", 0, self.memory as u64)];
+        let digest = |_, observed: &Observed| Some(observed.digest);
+        self.each_part(digest, &mut |what, n, part| parts.push((what, n, part as u64)));
+        parts
+    }
+
+    fn each_part(
+        &self,
+        digest: impl Fn(usize, &Observed) -> Option<u128>,
+        part: &mut dyn FnMut(&'static str, usize, u128),
+    ) {
+        let mut add = |what: &'static str, n: usize, hash: &dyn Fn(&mut SipHasher13)| {
             let mut state = SipHasher13::new();
-            (kind, n).hash(&mut state);
-            part(&mut state);
-            sum = sum.wrapping_add(state.finish128().as_u128());
+            (what, n).hash(&mut state);
+            hash(&mut state);
+            part(what, n, state.finish128().as_u128());
         };
         for (n, thread) in self.threads.iter().enumerate() {
-            add(0, n, &|state| {
+            add("thread", n, &|state| {
                 if let Some(digest) = digest(n, &thread.observed) {
                     (digest, thread.observed.phase).hash(state);
                     thread.hash_context(state);
@@ -230,16 +250,15 @@ impl Execution {
                 thread.hash_pending(state);
             });
             if !has(Defect::BuffersAreOne) {
-                add(3, n, &|state| thread.hash_buffer(state));
+                add("store buffer of thread", n, &|state| thread.hash_buffer(state));
             }
         }
         if let Some(host) = &self.host {
-            (0..host.parts()).for_each(|part| add(1, part, &|state| host.digest(part, state)));
+            (0..host.parts()).for_each(|n| add("host part", n, &|state| host.digest(n, state)));
         }
         if self.search.limits.preemptions.is_some() {
-            add(2, self.current, &|state| self.preemptions.hash(state));
+            add("preemptions of thread", self.current, &|state| self.preemptions.hash(state));
         }
-        sum
     }
 
     /// Takes the oldest store of a thread out of its buffer.

@@ -3,8 +3,11 @@
 //! Of some states, all that differ only in what was forgotten are explored, and each of their steps has to
 //! lead to the same state, whichever of them it is taken from.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
+
+use super::execution::Parts;
 
 /// What has happened in a step: at which of its points, and what. That nothing did is not noted: an
 /// interrupt that would find nothing is not offered to those who remember that the last found nothing.
@@ -38,7 +41,7 @@ struct Known {
     /// Digests of states, with what was forgotten.
     states: HashSet<u128>,
     /// Where steps lead: by a state's digest and that of what was done.
-    steps: HashMap<(u128, u128), u128>,
+    steps: HashMap<(u128, u128), (u128, Parts)>,
 }
 
 impl Forgotten {
@@ -55,13 +58,31 @@ impl Forgotten {
     ///
     /// # Panics
     /// If it leads elsewhere from another state that differs only in what was forgotten.
-    pub(super) fn leads(&self, step: (u128, u128), there: u128) {
-        let known = self.with(|known| *known.steps.entry(step).or_insert(there));
-        assert!(
-            known == there,
-            "the explorer is not told all that a call leaves behind: the same step leads elsewhere after \
-             another way through it"
-        );
+    pub(super) fn leads(
+        &self,
+        step: (u128, u128),
+        there: u128,
+        parts: Parts,
+        what: &dyn std::fmt::Debug,
+    ) {
+        let differs = |(known, before): &(u128, Parts)| {
+            let both = before.iter().zip(&parts).filter(|(before, now)| before != now);
+            let names = both.map(|(_, (what, n, _))| format!("{what} {n}"));
+            (*known != there).then(|| names.collect::<Vec<_>>().join(", "))
+        };
+        let differs = self.with(|known| match known.steps.entry(step) {
+            Entry::Occupied(known) => differs(known.get()),
+            Entry::Vacant(new) => {
+                new.insert((there, parts.clone()));
+                None
+            }
+        });
+        if let Some(differs) = differs {
+            panic!(
+                "the explorer is not told all that a call leaves behind: the same step, {what:?}, leads elsewhere \
+                 after another way through it ({differs})"
+            );
+        }
     }
 
     /// How many states and steps it keeps.
@@ -162,16 +183,16 @@ mod tests {
         let forgotten = Forgotten::default();
         assert!(forgotten.is_new(7) && !forgotten.is_new(7));
         for _ in 0..2 {
-            forgotten.leads((1, 2), 3);
+            forgotten.leads((1, 2), 3, Vec::new(), &"");
         }
         assert_eq!(forgotten.count(), 2);
     }
 
     #[test]
-    #[should_panic(expected = "not told all that a call leaves behind")]
+    #[should_panic(expected = "(thread 1)")]
     fn and_to_no_other() {
         let forgotten = Forgotten::default();
-        forgotten.leads((1, 2), 3);
-        forgotten.leads((1, 2), 4);
+        forgotten.leads((1, 2), 3, vec![("thread", 1, 2)], &"");
+        forgotten.leads((1, 2), 4, vec![("thread", 1, 3)], &"");
     }
 }

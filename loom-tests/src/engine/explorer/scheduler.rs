@@ -170,7 +170,8 @@ impl Execution {
             if let Some((from, step)) =
                 self.path.came().filter(|(from, _)| self.search.compares(*from))
             {
-                self.search.forgotten.leads((from, digest((step, &self.way.happened))), key);
+                let what = (step, self.way.happened.as_slice());
+                self.search.forgotten.leads((from, digest(what)), key, self.parts(), &what);
             }
             // What was forgotten on the way here must make no difference from here on.
             if self.search.compares(key) {

@@ -120,8 +120,10 @@ pub fn search(
             .map(|_| {
                 let (search, body) = (search.clone(), body.clone());
                 std::thread::spawn(move || {
+                    let ends = Ends(search.clone());
                     install(search);
                     Runner::new(Explorer, config()).run(body);
+                    drop(ends);
                 })
             })
             .collect();
@@ -155,6 +157,18 @@ pub fn search(
         }
     }
     unreachable!("conflicts are finitely many")
+}
+
+/// Ends the search for all workers where one of them panics: the others would wait for work from it.
+struct Ends(Arc<Search>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.enough.store(0, Relaxed);
+            self.0.finish();
+        }
+    }
 }
 
 fn config() -> Config {
