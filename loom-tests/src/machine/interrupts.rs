@@ -406,11 +406,9 @@ impl<V: Variant> Cpu<V> {
             if explorer::rest(seen.clone(), alarm) == Rested::Changed {
                 return;
             }
-            if others {
-                self.explored_point();
-            } else {
-                self.quiet_or_not();
-            }
+            explorer::while_resting(&seen, || {
+                if others { self.explored_point() } else { self.quiet_or_not() }
+            });
         }
     }
 

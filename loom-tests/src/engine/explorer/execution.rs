@@ -226,6 +226,20 @@ impl Execution {
         let mut parts = vec![("memory", 0, self.memory as u64)];
         let digest = |_, observed: &Observed| Some(observed.digest);
         self.each_part(digest, &mut |what, n, part| parts.push((what, n, part as u64)));
+        for (n, thread) in self.threads.iter().enumerate() {
+            let mut add = |what: &'static str, hash: &dyn Fn(&mut SipHasher13)| {
+                let mut state = SipHasher13::new();
+                hash(&mut state);
+                parts.push((what, n, state.finish()));
+            };
+            add("what was observed by thread", &|state| thread.observed.digest.hash(state));
+            add("the phase of thread", &|state| thread.observed.phase.hash(state));
+            add("CPU, owned values and what is over of thread", &|state| {
+                thread.hash_context(state)
+            });
+            add("the wait loop of thread", &|state| thread.observed.hash_turn(state));
+            add("the next step of thread", &|state| thread.hash_pending(state));
+        }
         parts
     }
 

@@ -325,6 +325,17 @@ pub fn rest(seen: Vec<(Word, u32)>, alarm: Option<Vec<(Word, u32)>>) -> Rested {
     if woken == Some(None) { Rested::Alarmed } else { Rested::Changed }
 }
 
+/// The running thread takes interrupts while it rests, and will rest on for these words: which values it waits to
+/// change is part of where it is, though it has forgotten its looks at them.
+pub fn while_resting<R>(seen: &[(Word, u32)], takes: impl FnOnce() -> R) -> R {
+    let values: Vec<_> = seen.iter().map(|(word, value)| (word.key(), *value)).collect();
+    let values = digest::digest(values) as u64;
+    exploring(|x| x.me().resting = x.me().resting.wrapping_add(values));
+    let took = takes();
+    exploring(|x| x.me().resting = x.me().resting.wrapping_sub(values));
+    took
+}
+
 /// The running thread does nothing for as long as the explorer likes.
 pub fn doze() {
     if exploring(|x| x.me().pending = Pending::Doze).is_some() {

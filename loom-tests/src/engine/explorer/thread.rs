@@ -60,6 +60,8 @@ pub(super) struct Thread {
     pub(super) unwinds: bool,
     /// It rested until this word left this value, and has not looked again.
     pub(super) woken: Option<(u64, u32)>,
+    /// What it rests for while it takes an interrupt, as a digest.
+    pub(super) resting: u64,
     /// An interrupt was due as it rested.
     pub(super) alarmed: bool,
     /// Others could take their steps just now, and it has done nothing since that concerns them or its own
@@ -91,6 +93,7 @@ impl Thread {
             over: 0,
             unwinds: false,
             woken: None,
+            resting: 0,
             alarmed: false,
             fresh: false,
             steps: 0,
@@ -174,7 +177,7 @@ impl Thread {
 impl Thread {
     /// What of its state what it has observed may not tell any more.
     pub(super) fn hash_context<H: Hasher>(&self, state: &mut H) {
-        (self.cpu, self.over, self.woken).hash(state);
+        (self.cpu, self.over, self.resting, self.woken).hash(state);
         if !has(Defect::TouchesAreForgotten) {
             self.owes.hash(state);
         }
