@@ -99,7 +99,8 @@ mod tests {
 
     use super::super::loops::tests::Quiet;
     use super::super::{
-        Found, Limits, Size, called, explore_from_here, happens, point, returned, search, unnoticed,
+        Found, Limits, Rested, Size, called, explore_from_here, happens, interrupted as interrupt, point, rest, resumed,
+        returned, search, unnoticed, while_resting,
     };
     use super::*;
     use crate::engine::{Sharing, Word, spawn};
@@ -176,6 +177,29 @@ mod tests {
         assert_eq!(size(true, |[_, other]| interrupted(true, other)).states, unnoticed.states);
         let noticed = size(false, |[_, other]| interrupted(false, other));
         assert!(unnoticed.states < noticed.states, "{unnoticed:?} {noticed:?}");
+    }
+
+    /// A wait for the last value, which takes an interrupt of one look wherever it rests, and keeps nothing of its turns
+    /// but the value that it waits to change.
+    fn waits(word: &Word) -> u32 {
+        loop {
+            let seen = vec![(word.clone(), word.load(0))];
+            if seen[0].1 == 2 {
+                return 0;
+            }
+            while rest(seen.clone(), Some(Vec::new())) == Rested::Alarmed {
+                while_resting(&seen, || {
+                    let interrupted = interrupt();
+                    word.load(0);
+                    resumed(interrupted);
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_thread_rests_for_is_kept_over_an_interrupt() {
+        size(true, |[one, _]| waits(one));
     }
 
     #[test]
