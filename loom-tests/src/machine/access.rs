@@ -172,7 +172,7 @@ impl<V: Variant> super::Machine<V> {
                 return None;
             }
             self.tlb(n).into_iter().find_map(|translation| {
-                let (property, _) = self.vmap_fault(&translation)?;
+                let (property, _) = self.vmap_fault(n, &translation)?;
                 Some((n, translation, property))
             })
         })

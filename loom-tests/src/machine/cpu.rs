@@ -111,19 +111,6 @@ impl<V: Variant> Cpu<V> {
     pub(super) fn note(&self, op: Op) {
         self.machine.log.push(self.id(), op);
     }
-
-    /// A store was made, which is in memory already if there is an old value.
-    fn stored(&self, word: &Word, old: Option<u32>) {
-        self.does_something();
-        engine::joined(|| {
-            self.may_stir(word);
-            self.may_be_walked(word);
-        });
-        if let Some(old) = old {
-            self.expect_known_bits(word);
-            self.machine.changed(word, old);
-        }
-    }
 }
 
 impl<V: Variant> Arch for Cpu<V> {
@@ -162,9 +149,9 @@ impl<V: Variant> Arch for Cpu<V> {
             self.views();
             self.machine.maps_page(self.id(), word, value);
         }
-        let (value, old) = self.store_marked(word, value);
+        let (value, old) = self.marking(word, value, |value| word.store(value));
         self.note(Op::Store(word.name(), value));
-        self.stored(word, old);
+        self.stored(word, value, old);
         if maps {
             self.machine.judge_user(self.id(), "can go");
         }
@@ -176,20 +163,22 @@ impl<V: Variant> Arch for Cpu<V> {
         self.before_access(word, if faulty { Access::Load } else { Access::Locked });
         if faulty {
             let old = word.load(self.id());
-            self.stored(word, word.store(value));
+            self.stored(word, value, word.store(value));
             return old;
         }
-        let old = word.swap(value);
+        let (value, old) = self.marking(word, value, |value| word.swap(value));
         self.note(Op::Locked(word.name(), old, value));
-        self.stored(word, Some(old));
+        self.stored(word, value, Some(old));
         old
     }
 
     fn fetch_add(&self, word: &Word, value: u32) -> u32 {
+        self.expect_no_entry(word);
         self.before_access(word, Access::Locked);
         let old = word.fetch_add(value);
-        self.note(Op::Locked(word.name(), old, old.wrapping_add(value)));
-        self.stored(word, Some(old));
+        let new = old.wrapping_add(value);
+        self.note(Op::Locked(word.name(), old, new));
+        self.stored(word, new, Some(old));
         old
     }
 

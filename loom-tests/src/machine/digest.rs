@@ -27,12 +27,17 @@ const CPUS: usize = 8;
 
 /// What a CPU has loaded and cached.
 pub(super) fn cpu(n: usize) -> usize {
-    CPUS + 2 * n
+    CPUS + 3 * n
 }
 
 /// Whether it has interrupts on.
 pub(super) fn level(n: usize) -> usize {
     cpu(n) + 1
+}
+
+/// What it has stored to entries and others cannot see yet.
+pub(super) fn own_stores(n: usize) -> usize {
+    cpu(n) + 2
 }
 
 /// A hasher by reference, for `Hash`.
@@ -74,13 +79,21 @@ impl<V: Variant> Host for Machine<V> {
             }
             // Those who wait for a panic know it.
             REFUSALS => {}
-            _ if (part - CPUS).is_multiple_of(2) => self.cpu((part - CPUS) / 2).hash(&mut state),
-            _ => self.lo((part - CPUS) / 2).hash(&mut state),
+            _ => {
+                let n = (part - CPUS) / 3;
+                match (part - CPUS) % 3 {
+                    0 => self.cpu(n).hash(&mut state),
+                    1 => self.lo(n).hash(&mut state),
+                    // The explorer knows its buffers.
+                    _ => {}
+                }
+            }
         }
     }
 
     fn reached_memory(&self, cpu: usize, word: &Word, old: u32) {
         self.log.push(cpu, Op::Reached(word.name(), word.peek()));
+        self.has_arrived(cpu, word);
         self.changed(word, old);
     }
 

@@ -35,9 +35,8 @@ impl<V: Variant> Cpu<V> {
     }
 
     /// A bit that the processor does not know would be ignored, or reserved: a defect of the code.
-    pub(super) fn expect_known_bits(&self, word: &Word) {
+    pub(super) fn expect_known_bits(&self, word: &Word, entry: Entry) {
         let WordName::Entry(..) = word.name() else { return };
-        let entry = Entry(word.now());
         for (bit, feature) in [(PTESIZE, Feature::Pse), (PTEGLOBAL, Feature::Pge)] {
             let known = self.has(feature) || (bit == PTESIZE && self.has(Feature::Pat));
             assert!(
@@ -47,6 +46,12 @@ impl<V: Variant> Cpu<V> {
                 entry.0
             );
         }
+    }
+
+    /// What walkers make of an entry that somebody adds to is not in the machine \[M14\].
+    pub(super) fn expect_no_entry(&self, word: &Word) {
+        let entry = matches!(word.name(), WordName::Entry(..));
+        assert!(!entry, "cpu{}: a LOCKed add to an entry; exchange it instead", self.id());
     }
 
     /// Who gives the CPU away must have interrupts on \[M15\].

@@ -1,6 +1,5 @@
 //! What empties a TLB: loads of CR3, and INVLPG.
 
-use mmu386::entry::Entry;
 use mmu386::variant::Variant;
 
 use super::tlb::Tlb;
@@ -19,17 +18,13 @@ impl<V: Variant> Machine<V> {
         let cr3 = self.cpu(n).cr3.look();
         self.walks(n, cr3);
         for slot in 0..GEOMETRY.entries() {
-            self.each_walked(
-                slot,
-                Entry(self.memory.entry(cr3, slot).now()),
-                |walked| match walked {
-                    Walked::Table(pde) => {
-                        refilled.add_upper(slot, pde);
-                        self.walks(n, pde.frame());
-                    }
-                    Walked::Page(page) => refilled.add(page),
-                },
-            );
+            self.each_walked(n, slot, self.directory_entry(n, cr3, slot), |walked| match walked {
+                Walked::Table(pde) => {
+                    refilled.add_upper(slot, pde);
+                    self.walks(n, pde.frame());
+                }
+                Walked::Page(page) => refilled.add(page),
+            });
         }
         let back = refilled.all().filter(|held| !kept.has(*held)).collect::<Vec<_>>();
         if refilled != before {

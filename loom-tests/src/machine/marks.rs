@@ -55,12 +55,16 @@ fn dirty(value: u32) -> u32 {
 }
 
 impl<V: Variant> Cpu<V> {
-    /// Stores, in one step with what walkers make of the value. Returns that, and what the word held
-    /// before, unless the store is on its way to memory.
-    pub(super) fn store_marked(&self, word: &Word, value: u32) -> (u32, Option<u32>) {
+    /// Stores or exchanges a value, in one step with what walkers make of it. Returns that, and what `store` does.
+    pub(super) fn marking<R>(
+        &self,
+        word: &Word,
+        value: u32,
+        store: impl FnOnce(u32) -> R,
+    ) -> (u32, R) {
         let store = || {
             let value = self.machine.marked(word, value);
-            (value, word.store(value))
+            (value, store(value))
         };
         if self.machine.config.marks != Marks::AtOnce || !engine::joins() {
             return store();

@@ -13,6 +13,7 @@ mod inspect;
 mod interrupts;
 mod marks;
 mod memory;
+mod own_stores;
 mod quiet;
 mod refusal;
 mod schedule;
@@ -43,6 +44,7 @@ use crate::engine::loom::learnt;
 use crate::engine::{self, Held, Hidden, Part, Sharing, Word};
 use crate::oracle::ledger::Ledger;
 use memory::Memory;
+use own_stores::OwnStores;
 use tlb::Tlb;
 
 /// Tables of eight entries: two slots of user memory, two of VMAP, then KMAP, VPT and KZERO. The
@@ -182,6 +184,8 @@ pub struct Machine<V: Variant> {
     cpus: Vec<Part<CpuState>>,
     /// Whether a CPU has interrupts on.
     levels: Vec<Part<bool>>,
+    /// What is on its way to memory, for the CPU's own walks.
+    own_stores: Vec<Part<OwnStores>>,
     /// Counts the IPIs to a CPU, and the stores of others to what its stray ticks look at, so that
     /// they conflict, in loom's eyes, with its looks for an interrupt.
     stirs: Vec<Word>,
@@ -313,6 +317,7 @@ impl<V: Variant> Machine<V> {
                 })
                 .collect(),
             levels: (0..config.cpus).map(|n| Part::new(digest::level(n), false)).collect(),
+            own_stores: (0..config.cpus).map(own_stores::none).collect(),
             stirs: (0..config.cpus).map(|n| hint("stirs", n, 0)).collect(),
             views: (0..config.cpus).map(|n| hint("views", n, 0)).collect(),
             vacant: (0..config.cpus)

@@ -1,6 +1,5 @@
 //! Addresses of the kernel: the window, TMPADDR, KMAP and the VPT.
 
-use mmu386::entry::Entry;
 use mmu386::layout::{BY2PG, BY2WD, Frame};
 use mmu386::variant::Variant;
 
@@ -33,7 +32,7 @@ impl<V: Variant> Cpu<V> {
         let beyond = page - GEOMETRY.kzero_base() >= 2 * GEOMETRY.large_page();
         let second = GEOMETRY.pdx(page) > GEOMETRY.kzero;
         let cr3 = self.machine.cpu(self.id()).cr3.look();
-        let pde = || Entry(self.machine.memory.entry(cr3, GEOMETRY.pdx(page)).now());
+        let pde = || self.machine.directory_entry(self.id(), cr3, GEOMETRY.pdx(page));
         beyond || !second || (pde().table() && pde().frame() == second_table())
     }
 

@@ -214,7 +214,7 @@ impl<V: Variant> Machine<V> {
         let Name(table, index) = word.name() else { return None };
         let cr3 = self.cpu(n).cr3.look();
         let slot = (0..GEOMETRY.vmap).find(|&slot| {
-            let pde = Entry(self.memory.entry(cr3, slot).now());
+            let pde = self.directory_entry(n, cr3, slot);
             pde.table() && pde.frame() == table
         })?;
         Some(GEOMETRY.base(slot) + index as u32 * BY2PG)

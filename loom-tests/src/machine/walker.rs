@@ -48,7 +48,7 @@ impl<V: Variant> Machine<V> {
         let Translation { va, pa, .. } = translation;
         let fault = if GEOMETRY.in_vmap(va) {
             // What a CPU has cached before it is online goes as it comes online, or is found then.
-            if self.cpu(n).online.peek() { self.vmap_fault(&translation) } else { None }
+            if self.cpu(n).online.peek() { self.vmap_fault(n, &translation) } else { None }
         } else if GEOMETRY.in_user(va) {
             self.user_fault(n, va, pa)
         } else {
@@ -70,8 +70,8 @@ impl<V: Variant> Machine<V> {
             (cpu.cr3.peek(), cpu.up.peek())
         };
         let index = GEOMETRY.pdx(va);
-        let own = unmarked(Entry(self.memory.entry(cr3, index).peek()));
-        let master = unmarked(Entry(self.memory.entry(mach_pdb(0), index).peek()));
+        let held = |pdb| unmarked(Entry(self.seen_by(n, self.memory.entry(pdb, index))));
+        let (own, master) = (held(cr3), held(mach_pdb(0)));
         if GEOMETRY.in_vmap(va) && cr3 == mach_pdb(0) && own.large() {
             "the entry is back in the master".into()
         } else if GEOMETRY.in_vmap(va) && own.large() && own.0 != master.0 {
@@ -83,59 +83,71 @@ impl<V: Variant> Machine<V> {
         }
     }
 
-    /// The translation of a page by the directory that CPU `n` has loaded, as memory is now.
+    /// The translation of a page by the directory that CPU `n` has loaded, as that CPU sees memory now.
     pub(super) fn walk_now(&self, n: usize, va: u32) -> Option<Translation> {
         let cr3 = self.cpu(n).cr3.look();
-        self.walk_from(Entry(self.memory.entry(cr3, GEOMETRY.pdx(va)).now()), va)
+        self.walk_from(n, self.directory_entry(n, cr3, GEOMETRY.pdx(va)), va)
     }
 
-    /// The translation of a page by a directory entry, as memory is now.
-    fn walk_from(&self, pde: Entry, va: u32) -> Option<Translation> {
+    /// An entry of a directory, as CPU `n` sees memory now.
+    pub(super) fn directory_entry(&self, n: usize, directory: Frame, index: usize) -> Entry {
+        Entry(self.seen_by(n, self.memory.entry(directory, index)))
+    }
+
+    /// The translation of a page by a directory entry, as CPU `n` sees memory now.
+    fn walk_from(&self, n: usize, pde: Entry, va: u32) -> Option<Translation> {
         if pde.large() {
             return Some(Translation::large(va, pde, va % GEOMETRY.large_page()));
         }
         if !pde.table() {
             return None;
         }
-        let pte = Entry(self.memory.look(pde.frame(), GEOMETRY.ptx(va))?.now());
+        let pte = Entry(self.seen_by(n, self.memory.look(pde.frame(), GEOMETRY.ptx(va))?));
         pte.valid().then(|| Translation::small(va, pde, pte))
     }
 
-    /// What is wrong with a translation of a page in VMAP, if no CPU may use it. vmap makes an entry
-    /// first and returns then.
-    pub(super) fn vmap_fault(&self, translation: &Translation) -> Option<(Property, &'static str)> {
+    /// What is wrong with a translation of a page in VMAP that CPU `n` has, if no CPU may use it. vmap makes an
+    /// entry first and returns then.
+    pub(super) fn vmap_fault(
+        &self,
+        n: usize,
+        translation: &Translation,
+    ) -> Option<(Property, &'static str)> {
         let Translation { va, pa, .. } = *translation;
         let ledger = self.ledger();
-        let on_its_way = || ledger.common().is_asked(pa) && self.mapped_to(va) == Some(pa);
+        let on_its_way = || ledger.common().is_asked(pa) && self.mapped_to(n, va) == Some(pa);
         ledger.fault(translation).filter(|_| !on_its_way())
     }
 
-    /// What the master maps a page of VMAP to.
-    fn mapped_to(&self, va: u32) -> Option<u32> {
-        let pde = Entry(self.memory.entry(mach_pdb(0), GEOMETRY.pdx(va)).now());
-        self.walk_from(pde, va).map(|walked| walked.pa)
+    /// What the master maps a page of VMAP to, as CPU `n` sees memory now.
+    fn mapped_to(&self, n: usize, va: u32) -> Option<u32> {
+        let pde = self.directory_entry(n, mach_pdb(0), GEOMETRY.pdx(va));
+        self.walk_from(n, pde, va).map(|walked| walked.pa)
     }
 
-    /// An entry of a table has got a value. Every CPU that can walk to it may do so at once: by the
-    /// directory that it has loaded, or by an upper level that it has cached, whether the directory
-    /// still has that or not \[M4\].
+    /// An entry of a table has got a value in memory. Every CPU that can walk to it may do so at once \[M4\].
     pub(super) fn changed(&self, word: &Word, old: u32) {
         let WordName::Entry(table, index) = word.name() else { return };
-        let new = Entry(word.now());
-        if !new.valid() || new.0 == old {
-            return;
-        }
         for n in 0..self.config.cpus {
-            if self.cpu(n).cr3.is(table) {
-                self.walk_slot(n, index, new);
+            let new = Entry(self.seen_by(n, word));
+            if new.valid() && new.0 != old {
+                self.walk_entry(n, table, index, new);
             }
-            hidden("ways", n, table, How::Look);
-            let ways: Vec<(usize, Entry)> = self.cpu(n).tlb.ways_to(table).collect();
-            for (slot, pde) in ways {
-                let va = GEOMETRY.base(slot) + index as u32 * BY2PG;
-                if self.of_interest(va) {
-                    self.fill(n, Translation::small(va, pde, new));
-                }
+        }
+    }
+
+    /// CPU `n` walks to a valid entry, if it can: by the directory that it has loaded, or by an upper level that
+    /// it has cached, whether the directory still has that or not \[M4\].
+    pub(super) fn walk_entry(&self, n: usize, table: Frame, index: usize, new: Entry) {
+        if self.cpu(n).cr3.is(table) {
+            self.walk_slot(n, index, new);
+        }
+        hidden("ways", n, table, How::Look);
+        let ways: Vec<(usize, Entry)> = self.cpu(n).tlb.ways_to(table).collect();
+        for (slot, pde) in ways {
+            let va = GEOMETRY.base(slot) + index as u32 * BY2PG;
+            if self.of_interest(va) {
+                self.fill(n, Translation::small(va, pde, new));
             }
         }
     }
@@ -145,13 +157,13 @@ impl<V: Variant> Machine<V> {
         let cr3 = self.cpu(n).cr3.look();
         self.walks(n, cr3);
         for slot in 0..GEOMETRY.entries() {
-            self.walk_slot(n, slot, Entry(self.memory.entry(cr3, slot).now()));
+            self.walk_slot(n, slot, self.directory_entry(n, cr3, slot));
         }
     }
 
     /// CPU `n` caches a directory entry and all that it leads to.
     fn walk_slot(&self, n: usize, slot: usize, pde: Entry) {
-        self.each_walked(slot, pde, |walked| match walked {
+        self.each_walked(n, slot, pde, |walked| match walked {
             Walked::Table(pde) => {
                 self.add_upper(n, slot, pde);
                 self.walks(n, pde.frame());
@@ -160,8 +172,14 @@ impl<V: Variant> Machine<V> {
         });
     }
 
-    /// A directory entry and all that it leads to, one by one.
-    pub(super) fn each_walked(&self, slot: usize, pde: Entry, mut walked: impl FnMut(Walked)) {
+    /// A directory entry and all that CPU `n` finds that it leads to, one by one.
+    pub(super) fn each_walked(
+        &self,
+        n: usize,
+        slot: usize,
+        pde: Entry,
+        mut walked: impl FnMut(Walked),
+    ) {
         if !pde.valid() {
             return;
         }
@@ -171,7 +189,7 @@ impl<V: Variant> Machine<V> {
         for second in 0..GEOMETRY.entries() as u32 {
             let va = GEOMETRY.base(slot) + second * BY2PG;
             if self.of_interest(va)
-                && let Some(page) = self.walk_from(pde, va)
+                && let Some(page) = self.walk_from(n, pde, va)
             {
                 walked(Walked::Page(page));
             }
@@ -201,7 +219,7 @@ impl<V: Variant> Machine<V> {
     pub(super) fn judge_user(&self, n: usize, how: &str) {
         let cr3 = self.cpu(n).cr3.look();
         for slot in 0..GEOMETRY.vmap {
-            if !Entry(self.memory.entry(cr3, slot).now()).valid() {
+            if !self.directory_entry(n, cr3, slot).valid() {
                 continue;
             }
             for second in 0..GEOMETRY.entries() as u32 {
@@ -349,6 +367,7 @@ impl<V: Variant> Cpu<V> {
     ///
     /// The explorer sees the whole state, and has this within the step that walks.
     fn walk_load(&self, word: &Word) -> u32 {
-        if engine::explored() { word.now() } else { word.load(self.id()) }
+        let n = self.id();
+        if engine::explored() { self.machine.seen_by(n, word) } else { word.load(n) }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use loom_tests::machine::Marks;
 use mmu386::entry::PTEWRITE;
 
-use crate::bench::{A, At, Body, seen_with};
+use crate::bench::{A, At, B, Body, seen_with};
 
 /// Page 0 leads to A.
 fn one_page(at: &At<'_>) {
@@ -81,4 +81,31 @@ fn a_store_takes_marks_away() {
         format!("{before} {}", at.marks(0))
     }];
     always(Marks::AnyTime, one_page, STORED, &["- -", "a -", "ad -"]);
+}
+
+/// A LOCKed exchange is a look, and what it stores is marked as any store is.
+#[test]
+fn an_exchange_meets_marks_and_is_marked() {
+    const EXCHANGED: &[Body] = &[|at| {
+        let before = at.exchange(0, B);
+        format!("{before} {}", at.marks(0))
+    }];
+    let wanted = ["- -", "- a", "- ad", "a -", "a a", "a ad", "ad -", "ad a", "ad ad"];
+    always(Marks::AnyTime, one_page, EXCHANGED, &wanted);
+    always(Marks::AtOnce, one_page, EXCHANGED, &["ad ad"]);
+    always(Marks::Never, one_page, EXCHANGED, &["- -"]);
+}
+
+/// The SDM (4.8) has the dirty bit set by the time that the store is done. The machine's marks are tied to no access:
+/// a program that is right here is right there.
+#[test]
+fn a_store_by_way_of_an_entry_need_not_mark_it() {
+    const WRITTEN: &[Body] = &[|at| {
+        at.set_page(2, at.to_table());
+        at.store_through(2, 6, A);
+        at.fence();
+        at.marks(2).into()
+    }];
+    always(Marks::AnyTime, one_page, WRITTEN, &["-", "a", "ad"]);
+    always(Marks::AtOnce, one_page, WRITTEN, &["ad"]);
 }

@@ -4,7 +4,7 @@
 
 use mmu386::entry::{PTEGLOBAL, PTESIZE};
 
-use crate::bench::{A, At, B, Body, C, expect};
+use crate::bench::{A, At, B, Bench, Body, C, expect};
 
 /// Page 0 leads to A.
 fn one_page(at: &At<'_>) {
@@ -46,22 +46,76 @@ fn changed_and_not_flushed_is_both() {
     always(one_page, FENCED, &["AB"]);
 }
 
-/// M4; 4.10.3, and 9.2.3.4: a walk is a load of memory.
+/// M2, M4: a CPU's own walks see its own stores at once, as its loads do (9.2.3.4).
 #[test]
-fn walkers_do_not_see_what_is_in_a_store_buffer() {
-    const OWN: &[Body] = &[|at| {
+fn a_cpu_walks_to_its_own_store_before_that_reaches_memory() {
+    const CHANGED: &[Body] = &[|at| {
         at.set_page(0, B);
         at.uses(0)
     }];
-    expect(false, false, one_page, OWN, &["AB"]);
-    expect(true, false, one_page, OWN, &["A", "AB"]);
-    // Its own load does.
-    const LOADED: &[Body] = &[|at| {
-        at.set_page(0, B);
-        format!("{} {}", at.page(0), at.uses(0))
+    const CAME: &[Body] = &[|at| {
+        at.set_page(2, C);
+        at.uses(2)
     }];
-    expect(false, false, one_page, LOADED, &["B AB"]);
-    expect(true, false, one_page, LOADED, &["B A", "B AB"]);
+    // The translation of an access is such a walk: page 2 leads to the table that it is an entry of.
+    const ACCESS: &[Body] = &[|at| {
+        at.set_page(2, at.to_table());
+        (at.load_through(2, 2) == at.to_table()).to_string()
+    }];
+    always(one_page, CHANGED, &["AB"]);
+    always(one_page, CAME, &["C"]);
+    always(one_page, ACCESS, &["true"]);
+}
+
+/// M2, M4: in whatever order it stores the two levels.
+#[test]
+fn a_cpu_walks_to_its_own_stores_at_both_levels() {
+    let bench = Bench { shared_directory: true, ..Bench::PLAIN };
+    let none: fn(&At<'_>) = |at| at.set_directory(0);
+    const DIRECTORY_FIRST: &[Body] = &[|at| {
+        at.set_directory(at.to_table());
+        let before = at.uses(2);
+        at.set_page(2, C);
+        format!("{before} {}", at.uses(2))
+    }];
+    const TABLE_FIRST: &[Body] = &[|at| {
+        at.set_page(2, C);
+        let before = at.uses(2);
+        at.set_directory(at.to_table());
+        format!("{before} {}", at.uses(2))
+    }];
+    const LARGE: &[Body] = &[|at| {
+        at.set_directory(A | PTESIZE);
+        format!("{} {}", at.uses(0), at.uses(1))
+    }];
+    bench.always(none, DIRECTORY_FIRST, &["- C"]);
+    bench.always(none, TABLE_FIRST, &["- C"]);
+    bench.always(none, LARGE, &["A A"]);
+}
+
+/// M2, M4: the walks of other CPUs see memory alone. CPU 1 says in page 5 that it cannot use what CPU 0 has stored. With
+/// store buffers that can be so although CPU 0 uses it, and looks at the flag before that is set.
+#[test]
+fn no_other_cpu_walks_to_a_store_before_it_reaches_memory() {
+    const BOTH: &[Body] = &[
+        |at| {
+            at.set_page(2, C);
+            let own = at.uses(2);
+            let flag = at.flag();
+            at.fence();
+            format!("{own} {flag} {}", at.page(5))
+        },
+        |at| {
+            at.set_flag();
+            at.fence();
+            if at.uses(2) == "-" {
+                at.set_page(5, B);
+            }
+            String::new()
+        },
+    ];
+    expect(false, false, one_page, BOTH, &["C 0 -", "C 1 -", "C 1 B"]);
+    expect(true, false, one_page, BOTH, &["C 0 -", "C 0 B", "C 1 -", "C 1 B"]);
 }
 
 /// M3, M5; 4.10.5: a flush is the CPU's own.
@@ -172,6 +226,26 @@ fn a_large_page_is_cached_page_by_page() {
     always(large, NOT_FLUSHED, &["AB AB"]);
     always(large, CR3, &["B B"]);
     always(large, INVLPG, &["B AB"]);
+}
+
+/// M5. The SDM (4.10.4.1) has a page fault drop what is cached of its page, and the upper levels that lead there. The machine
+/// drops nothing: a program that is right here is right there.
+#[test]
+fn a_page_fault_drops_nothing() {
+    const PAGE: &[Body] = &[|at| {
+        at.set_page(0, B);
+        at.fault(0);
+        at.uses(0)
+    }];
+    const UPPER: &[Body] = &[|at| {
+        at.set_directory(0);
+        at.fault(3);
+        at.set_page(3, C);
+        at.fence();
+        at.uses(3)
+    }];
+    always(one_page, PAGE, &["AB"]);
+    always(one_page, UPPER, &["C"]);
 }
 
 /// M3, M4; 4.10.2.3: a walk may come at any moment, and what it found stays.
