@@ -6,7 +6,7 @@
 
 use mmu386::arch::Arch;
 
-use crate::bench::{A, At, B, Body, C, expect, seen, seen_by_loom};
+use crate::bench::{A, At, B, Bench, Body, C, expect, seen, seen_by_loom};
 
 /// CPU 0 loads CR3 before it starts, so that its translation goes stale in the body only.
 fn asked(at: &At<'_>) {
@@ -110,4 +110,67 @@ fn loom_sees_all_of_words_with_one_writer() {
     let by_explorer = seen(false, true, nothing, EACH_ITS_OWN);
     assert!(by_explorer.len() > 5, "{by_explorer:?}");
     assert_eq!(seen_by_loom(nothing, EACH_ITS_OWN), by_explorer);
+}
+
+/// What CPU 1 does: it sets page 1, and says in page 5 if it has not seen the flag by then.
+fn sets_page_and_looks(at: &At<'_>) -> String {
+    at.set_page(1, C);
+    at.fence();
+    if at.flag() == 0 {
+        at.set_page(5, C);
+    }
+    String::new()
+}
+
+/// Whether this CPU finds the flag, then page 1 set, then whether CPU 1 has missed the flag.
+fn looks(at: &At<'_>) -> String {
+    format!("{} {} {}", at.flag(), at.page(1), at.page(5))
+}
+
+/// CPU 0 sets the flag and a device interrupts it: one of the two before the other `looks`. Who finds the flag has stored
+/// it to memory, so if page 1 is not set by then, CPU 1 finds it as well: all but `1 - C`. Without the interrupt or
+/// IRET in between, that would be seen, too.
+fn drained(device: Body, bodies: &'static [Body]) {
+    let bench = Bench { interrupts: true, device: Some(device), ..Bench::PLAIN };
+    let all = ["0 - -", "0 - C", "0 C -", "0 C C", "1 - -", "1 C -", "1 C C"];
+    bench.always(|_| {}, bodies, &all);
+}
+
+/// M2; "Store Buffer" in the chapter on caches.
+#[test]
+fn an_interrupt_waits_until_the_store_buffer_is_empty() {
+    const STORES: &[Body] = &[
+        |at| {
+            at.set_flag();
+            at.fence();
+            String::new()
+        },
+        sets_page_and_looks,
+    ];
+    drained(looks, STORES);
+}
+
+/// M2; 9.3.
+#[test]
+fn the_return_from_an_interrupt_waits_until_the_store_buffer_is_empty() {
+    const LOOKS: &[Body] = &[looks, sets_page_and_looks];
+    let stores: Body = |at| {
+        at.set_flag();
+        String::new()
+    };
+    drained(stores, LOOKS);
+}
+
+/// What the two before rest on: nothing else between the store and the looks keeps it from waiting.
+#[test]
+fn without_an_interrupt_the_store_may_wait() {
+    const NONE: &[Body] = &[
+        |at| {
+            at.set_flag();
+            looks(at)
+        },
+        sets_page_and_looks,
+    ];
+    expect(false, false, |_| {}, NONE, &["1 - -", "1 C -", "1 C C"]);
+    expect(true, false, |_| {}, NONE, &["1 - -", "1 - C", "1 C -", "1 C C"]);
 }
