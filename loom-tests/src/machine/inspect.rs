@@ -223,6 +223,11 @@ impl<V: Variant> Cpu<V> {
         self.machine.peek(frame, index)
     }
 
+    /// What an address leads to on this CPU, in set-up.
+    pub fn leads_to(&self, va: u32) -> Option<u32> {
+        self.machine.walk_now(self.id(), va).map(|walked| walked.pa)
+    }
+
     /// What this CPU's descriptor registers hold.
     pub fn registers(&self) -> Registers {
         self.machine.cpu(self.id()).registers

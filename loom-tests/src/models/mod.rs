@@ -126,6 +126,8 @@ const TOO_MANY_STATES: &[(&str, Mode, Extent, Extent)] = &[
     ("shared-segment", Mode::Tso, UpTo(1), Everywhere),
     ("device-entries-marked-at-any-time", Mode::Sc, UpTo(1), Everywhere),
     ("device-entries-marked-at-any-time", Mode::Tso, UpTo(1), Everywhere),
+    ("two-frees-of-one-page", Mode::Sc, UpTo(2), UpTo(2)),
+    ("two-frees-of-one-page", Mode::Tso, UpTo(0), UpTo(0)),
     ("three-flushes-of-one-process", Mode::Tso, UpTo(1), UpTo(2)),
     ("three-unmappers", Mode::Sc, UpTo(1), UpTo(2)),
     ("three-unmappers", Mode::Tso, Nowhere, Nowhere),

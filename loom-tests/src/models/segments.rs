@@ -16,9 +16,11 @@ use crate::machine::{Booted, Config, Cpu, Fault, Machine, Script, Wait, device};
 use crate::oracle::Property::{E2, K1, U1};
 use crate::oracle::broken;
 
-const FREED: Break = Break::new(U1, "a page is given back");
-/// What a page table that was kept leads to.
-const LEFTOVER: Break = Break::new(U1, "which is free");
+/// It can be used as it is given back, or is mapped once more after that.
+const FREED: Break = Break::new(U1, "a page is given back").or(U1, "which is free");
+const FREED_OR_GONE: Break = FREED.or(U1, "which is not the process's");
+/// What a page table that was kept leads to, which by now somebody else may have.
+const LEFTOVER: Break = Break::new(U1, "which is free").or(U1, "which is not the process's");
 const GONE: Break = Break::new(U1, "which is not the process's").or(U1, "may see nothing");
 const MISSED: Break = GONE.as_written();
 const FAULT: Break = Break::new(E2, "page fault at");
@@ -50,6 +52,19 @@ pub(super) fn models() -> Vec<Model> {
             mutants: &[Mutant::Without("c1", FREED), Mutant::Without("c4", LEFTOVER)],
             bounds: [Some(2), Some(1)],
             body: for_variant!(shared_segment),
+        },
+        Model {
+            name: "two-frees-of-one-page",
+            property: U1,
+            hazard: "-",
+            cpus: 2,
+            about: "Two processes that share a page free it at once: one takes it out of the segment, the other finds \
+                    nothing there. Whoever returns first, nobody can use it any more.",
+            seed: None,
+            upstream: None,
+            mutants: &[Mutant::On(Fault::Cr3KeepsTlb, FREED_OR_GONE)],
+            bounds: [Some(2), Some(1)],
+            body: for_variant!(two_frees_of_one_page),
         },
         Model {
             name: "flush-a-running-process",
@@ -176,6 +191,25 @@ fn shared_segment<V: Variant>() {
         })
         .ticking(),
     ]);
+}
+
+fn two_frees_of_one_page<V: Variant>() {
+    let machine = machine::<V>(2, 2, Wait::Park);
+    let segment = Rc::new(Segment::<Cpu<V>, 1>::new(0));
+    for n in 0..2 {
+        segment.fault(&machine.cpu(n), 0).expect("the address is the segment's");
+    }
+    let page = machine.cpu(0).leads_to(0).expect("the segment has it");
+    let frees = |n| {
+        let segment = segment.clone();
+        Script::new(n, move |cpu: &Cpu<V>| {
+            segment.free(cpu, 0, 1, |_| true).expect("the range is the segment's");
+            // Also for who has found nothing there: the other may not have flushed yet.
+            cpu.taken_from_user(page);
+        })
+        .ticking()
+    };
+    machine.start(vec![frees(0), frees(1)]);
 }
 
 fn flush_a_running_process<V: Variant>() {
