@@ -6,7 +6,7 @@ use core::fmt;
 
 use crate::facts::Facts;
 use crate::ledger::Ledger;
-use crate::property::{Property, Violation};
+use crate::property::{Property, Subject, Violation};
 use crate::rules::{kmaps, pages, user, vmap};
 use crate::view::View;
 
@@ -22,16 +22,29 @@ pub(crate) struct Findings {
 
 impl Findings {
     pub(crate) fn add(&mut self, detail: fmt::Arguments<'_>) {
+        self.about(Subject::Text, detail);
+    }
+
+    /// One that is about a device mapping.
+    pub(crate) fn mapping(&mut self, (va, pa): (u32, u32), detail: fmt::Arguments<'_>) {
+        self.about(Subject::Mapping { va, pa }, detail);
+    }
+
+    fn about(&mut self, subject: Subject, detail: fmt::Arguments<'_>) {
         if self.told.len() == TOLD {
             self.more += 1;
             return;
         }
-        self.told.push(Violation { property: self.property, detail: format!("{detail}") });
+        let (property, detail) = (self.property, format!("{detail}"));
+        self.told.push(Violation { property, subject, detail });
     }
 
     fn into_violations(self) -> impl Iterator<Item = Violation> {
         let Self { property, told, more } = self;
-        let rest = (more != 0).then(|| Violation { property, detail: format!("and {more} more") });
+        let rest = (more != 0).then(|| {
+            let detail = format!("and {more} more");
+            Violation { property, subject: Subject::Rest, detail }
+        });
         told.into_iter().chain(rest)
     }
 }

@@ -24,5 +24,5 @@ mod view;
 
 pub use audit::{audit, audit_only};
 pub use ledger::{Access, Ledger, Overlap, Unmapping};
-pub use property::{Property, Violation};
+pub use property::{Property, Subject, Violation};
 pub use view::{Cpu, Layout, Page, Process, Temporary, Translation, View};

@@ -87,11 +87,31 @@ impl fmt::Display for Property {
     }
 }
 
+/// What a violation is about. A stale entry goes from one page directory to the next as they are copied, the
+/// processor sets its marks, and what belongs there changes: it is the same entry all the while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// A device mapping, wherever it was seen: its address, and the memory or the page table that its entry
+    /// names.
+    Mapping {
+        /// The first address that the entry maps.
+        va: u32,
+        /// What it names.
+        pa: u32,
+    },
+    /// More violations of the property than are told one by one.
+    Rest,
+    /// What the text says, and nothing else does.
+    Text,
+}
+
 /// Where a property does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The property.
     pub property: Property,
+    /// What it is about, for who audits again and again.
+    pub subject: Subject,
     /// What was found, and where.
     pub detail: String,
 }

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use auditor::{Ledger, Overlap, Property, Violation};
+use auditor::{Ledger, Overlap, Property, Subject, Violation};
 use mmu386::arch::{Arch, Owned, Spl};
 use mmu386::error::{KmapError, VmapError, VunmapError};
 use mmu386::layout::{BY2PG, Frame, PC386};
@@ -69,7 +69,7 @@ impl<V: Variant> Machine<V> {
 
     /// Keeps a violation that was noticed between audits.
     pub(crate) fn report(&self, property: Property, detail: String) {
-        self.books.noticed.lock().push(Violation { property, detail });
+        self.books.noticed.lock().push(Violation { property, subject: Subject::Text, detail });
     }
 
     /// The violations that were noticed since this was last called, without an audit: what vmap

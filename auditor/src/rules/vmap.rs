@@ -71,12 +71,13 @@ fn reachable<V: View>(
     bytes: u32,
     found: &mut Findings,
 ) {
+    let all = (va, pa);
     if let Some((va, pa)) = refused(facts, va, pa, bytes) {
         let now = facts.ledger.describe(va);
-        found.add(format_args!("{directory} maps {va:#x} to {pa:#x}; {now}"));
+        found.mapping(all, format_args!("{directory} maps {va:#x} to {pa:#x}; {now}"));
     }
     if entry.global() {
-        found.add(format_args!("{directory} maps {va:#x} to {pa:#x} as a global page"));
+        found.mapping(all, format_args!("{directory} maps {va:#x} to {pa:#x} as a global page"));
     }
 }
 
@@ -168,15 +169,19 @@ pub(crate) fn v3<V: View>(facts: &Facts<'_, V>, found: &mut Findings) {
                 ));
                 continue;
             }
+            let pa = entry.table().unwrap_or_else(|| entry.large_frame(layout));
+            let va = layout.address(first, 0);
             let torn = || {
-                let (va, pa) = (layout.address(first, 0), entry.large_frame(layout));
                 facts.ledger.is_unmapping(va)
                     && facts.ledger.first_refused(va, pa, layout.large_page()).is_none()
             };
             if !(entry.large() && (directory.swept_first || torn())) {
-                found.add(format_args!(
-                    "entry {first} of {directory} is {value:#x}, the master's {truth:#x}"
-                ));
+                found.mapping(
+                    (va, pa),
+                    format_args!(
+                        "entry {first} of {directory} is {value:#x}, the master's {truth:#x}"
+                    ),
+                );
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What looks wrong and is not, because somebody is in the middle of putting it right.
 
 use crate::world::*;
-use auditor::{Access, audit};
+use auditor::{Access, Property, Subject, audit};
 
 type Excuse = (&'static str, fn(&mut World));
 
@@ -164,4 +164,29 @@ fn a_generation_that_never_moves_excuses_nothing() {
     world.tlbs[1] = None;
     let told = audit(&world, &world.ledger);
     assert!(!told.is_empty() && told.iter().all(|violation| violation.detail.contains("own pdb")));
+}
+
+/// Who audits again and again must know an entry again that was left stale: in whichever directory it is, with
+/// whatever marks, and whatever is mapped there by now.
+#[test]
+fn a_stale_entry_is_about_the_same_mapping_wherever_it_is() {
+    let mut world = World::sound();
+    world.generation = 4;
+    let about = |world: &World| {
+        let told = audit(world, &world.ledger);
+        let of = |property| told.iter().filter(move |v| v.property == property).map(|v| v.subject);
+        let (v1, v3): (Vec<_>, Vec<_>) = (of(Property::V1).collect(), of(Property::V3).collect());
+        assert!(v1.len() > 1 && v3.len() > 1, "{told:?}");
+        [v1, v3].concat()
+    };
+    let stale = Subject::Mapping { va: LARGE_AT, pa: GONE };
+    let before = about(&world);
+    assert!(before.iter().all(|subject| *subject == stale));
+    let entry = world.tables[&OWN][VMAP_LARGE];
+    world.set(OWN, VMAP_LARGE, entry | TOUCHED);
+    assert_eq!(about(&world), before);
+    // What the others have of the master is stale now, too.
+    world.set(MASTER, VMAP_LARGE, 0);
+    let still = about(&world).iter().filter(|subject| **subject == stale).count();
+    assert_eq!(still, before.len());
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use alloc::sync::Arc;
-use auditor::{Property, Violation};
+use auditor::{Subject, Violation};
 use heapless::{String, Vec};
 use mmu386_wire::Line;
 
@@ -43,8 +43,8 @@ struct Findings {
     count: u32,
     /// How often each kind was told. A kind that does not fit is told every time.
     told: Vec<(&'static str, usize), 16>,
-    /// All violations since boot.
-    violations: alloc::vec::Vec<alloc::string::String>,
+    /// All violations since boot, each once.
+    violations: alloc::vec::Vec<Violation>,
 }
 
 impl Findings {
@@ -138,13 +138,12 @@ impl Context {
     /// Called by a process with interrupts on.
     pub fn audit(&self) {
         for violation in audit::audit() {
-            let what = what_is_wrong(&violation);
             let mut findings = self.findings.lock();
-            if findings.violations.iter().any(|known| known == what) {
+            if findings.violations.iter().any(|known| is_known(known, &violation)) {
                 continue;
             }
-            findings.violations.push(what.into());
             let tell = findings.add(violation.property.description());
+            findings.violations.push(violation.clone());
             drop(findings);
             if tell {
                 report::send(&Line::Finding {
@@ -173,20 +172,16 @@ impl Context {
     }
 }
 
-/// A violation without the directory that it was seen in: a stale entry goes from one to the next as
-/// they are copied, long after the test that left it. How many more there are of a kind changes with
-/// that, too.
-fn what_is_wrong(violation: &Violation) -> &str {
-    let detail = violation.detail.as_str();
-    if detail.starts_with("and ") && detail.ends_with(" more") {
-        return violation.property.description();
-    }
-    let apart = match violation.property {
-        Property::V1 => detail.split_once(" maps "),
-        Property::V3 => detail.split_once(" is "),
-        _ => None,
-    };
-    apart.map_or(detail, |(_, what)| what)
+/// Whether a violation is one that was told before. A stale entry goes from one directory to the next as they
+/// are copied, long after the test that left it; it is known by what it maps. Where there were more than an
+/// audit tells one by one, those may be anything else of the property.
+fn is_known(known: &Violation, new: &Violation) -> bool {
+    known.property == new.property
+        && match (known.subject, new.subject) {
+            (Subject::Rest, _) => true,
+            (Subject::Text, Subject::Text) => known.detail == new.detail,
+            (before, now) => before == now,
+        }
 }
 
 /// How a test ended.
@@ -203,6 +198,16 @@ impl Outcome {
         // What does not fit is cut.
         let _ = fmt::write(&mut detail, what);
         Outcome { failures, detail }
+    }
+
+    /// Adds what was found after the test had told its own.
+    pub fn and_then(&mut self, found: u32) {
+        self.failures += found;
+        if found != 0 {
+            // What does not fit is cut.
+            let _ =
+                fmt::write(&mut self.detail, format_args!(", {found} more by the audit after it"));
+        }
     }
 }
 
