@@ -28,15 +28,16 @@ fi
 say() { echo "@smp $1"; }
 echo "console text"
 # What its command line asks for, as the kernel repeats it; `otherwise` runs something else.
-tests=all rounds=0 seed=1 samples=0 bench=false ms=0 chaos=false
+tests=all rounds=0 seed=1 samples=0 bench=false ms=0 chaos=false fuzz=false from=0
 for word in $append; do
   case $word in
     tests=*) tests=${word#*=} ;; rounds=*) rounds=${word#*=} ;; seed=*) seed=${word#*=} ;;
     samples=*) samples=${word#*=} ;; ms=*) ms=${word#*=} ;; bench=1) bench=true ;; chaos=1) chaos=true ;;
+    fuzz=1) fuzz=true ;; from=*) from=${word#*=} ;;
   esac
 done
 [ "$FAKE_QEMU" = otherwise ] && tests=cycles
-options="{\"tests\":\"$tests\",\"rounds\":$rounds,\"seed\":$seed,\"samples\":$samples,\"bench\":$bench,\"ms\":$ms,\"chaos\":$chaos}"
+options="{\"tests\":\"$tests\",\"rounds\":$rounds,\"seed\":$seed,\"samples\":$samples,\"bench\":$bench,\"ms\":$ms,\"chaos\":$chaos,\"fuzz\":$fuzz,\"from\":$from}"
 [ "$FAKE_QEMU" = unsaid ] || say "{\"event\":\"boot\",\"variant\":\"$variant\",\"cpus\":$cpus,\"options\":$options}"
 [ "$FAKE_QEMU" = hang ] && while :; do sleep 1; done
 [ "$FAKE_QEMU" = stubborn ] && { trap '' TERM INT; while :; do sleep 1; done; }
