@@ -301,7 +301,7 @@ impl Execution {
         for n in order {
             let thread = &self.threads[n];
             // Leaving a thread that can go on is a preemption.
-            let dear = n != self.current && self.threads[self.current].enabled();
+            let dear = n != self.current && self.threads[self.current].is_preempted();
             if thread.enabled() && !(dear && left == Some(0)) {
                 moves.push(Move::Run(n as u8));
             }

@@ -99,8 +99,8 @@ mod tests {
 
     use super::super::loops::tests::Quiet;
     use super::super::{
-        Found, Limits, Rested, Size, called, explore_from_here, happens, interrupted as interrupt, point, rest, resumed,
-        returned, search, unnoticed, while_resting,
+        Found, Limits, Rested, Size, called, explore_from_here, happens, interrupted as interrupt,
+        point, rest, resumed, returned, search, unnoticed, while_resting,
     };
     use super::*;
     use crate::engine::{Sharing, Word, spawn};

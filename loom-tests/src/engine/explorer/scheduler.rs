@@ -130,7 +130,7 @@ impl Execution {
             Move::Run(n) => {
                 let n = usize::from(n);
                 self.threads[n].goes_by_rest();
-                if n != self.current && self.threads[self.current].enabled() {
+                if n != self.current && self.threads[self.current].is_preempted() {
                     self.preemptions += 1;
                 }
                 self.current = n;

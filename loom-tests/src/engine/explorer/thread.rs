@@ -169,6 +169,12 @@ impl Thread {
         }
     }
 
+    /// Whether it is a preemption that another thread goes on. One that rests or dozes waits for others, also where it
+    /// could take an interrupt: if leaving it had a price, a bound could leave out all that others do.
+    pub(super) fn is_preempted(&self) -> bool {
+        self.enabled() && matches!(self.pending, Pending::Step { .. })
+    }
+
     pub(super) fn done(&self) -> bool {
         matches!(self.pending, Pending::Done) && self.buffer.is_empty()
     }
