@@ -106,7 +106,12 @@ struct Guarded<V: Variant> {
 
 impl<V: Variant> Guarded<V> {
     fn new() -> Rc<Self> {
-        let lock = Lock::new(WordName::Other("a driver's lock", 0));
+        Self::numbered(0)
+    }
+
+    /// One of several: its word has a name of its own.
+    fn numbered(n: usize) -> Rc<Self> {
+        let lock = Lock::new(WordName::Other("a driver's lock", n));
         Rc::new(Self { lock, value: OwnedCell::new(0) })
     }
     /// Called with the lock held.
@@ -200,7 +205,7 @@ fn lock_holder_keeps_its_cpu<V: Variant>() {
 fn holder_of_two_locks_keeps_its_cpu<V: Variant>() {
     let machine = two_processes::<V>(1);
     machine.make_ready(1);
-    let [mine, brief] = [Guarded::<V>::new(), Guarded::<V>::new()];
+    let [mine, brief] = [0, 1].map(Guarded::<V>::numbered);
     let theirs = mine.clone();
     machine.start(vec![
         Script::new(0, move |cpu| {
