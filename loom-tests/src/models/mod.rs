@@ -128,7 +128,7 @@ const TOO_MANY_STATES: &[(&str, Mode, Extent, Extent)] = &[
     ("device-entries-marked-at-any-time", Mode::Tso, UpTo(0), UpTo(1)),
     ("two-frees-of-one-page", Mode::Sc, UpTo(1), UpTo(2)),
     ("two-frees-of-one-page", Mode::Tso, UpTo(0), UpTo(0)),
-    ("three-cpus-two-unmappers", Mode::Tso, UpTo(0), Everywhere),
+    ("three-cpus-two-unmappers", Mode::Tso, Nowhere, Everywhere),
     ("three-flushes-of-one-process", Mode::Sc, UpTo(0), UpTo(1)),
     ("three-flushes-of-one-process", Mode::Tso, Nowhere, UpTo(0)),
     ("three-unmappers", Mode::Sc, UpTo(1), UpTo(2)),
