@@ -90,7 +90,7 @@ impl Proc {
         }
     }
 
-    /// A new process has this entry; nothing of the one before is left. Called by who claimed it.
+    /// A new process has this entry; nothing of the one before is left. Called by the CPU that claimed it.
     fn born(&self, called: &'static &'static str, cpu: Option<usize>, to_ring3: bool, work: Body) {
         // Whoever adds a field has to say here what a new life makes of it. `mmu` is emptied when a
         // process is buried, and `mach` is what says that this one was.

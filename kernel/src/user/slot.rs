@@ -53,7 +53,7 @@ impl Default for Slot {
 }
 
 impl Slot {
-    /// A new process has this slot; nothing of the one before is left. Called by who claimed it.
+    /// A new process has this slot; nothing of the one before is left. Called by the CPU that claimed it.
     pub fn born(&self, goes_to_ring3: bool) {
         // Whoever adds a field has to say here what a new life makes of it.
         let Slot { family, births, group, ring3, killed, starved, size, shared, own } = self;

@@ -47,7 +47,7 @@ fn races(program: &Program) {
     }
 }
 
-/// Who looks before it waits keeps what it saw. Whichever of the two is the later thread.
+/// A thread that looks before it waits keeps what it saw. Whichever of the two is the later thread.
 #[test]
 fn a_look_before_a_wait_is_remembered() {
     let (adds, waits) = (vec![Add(0, 1)], vec![Await(0)]);
@@ -185,7 +185,7 @@ fn no_interrupt_comes_between_splhi_and_splx() {
     comes_to(&program, &["0 0 0", "0 0 1", "1 1 1"]);
 }
 
-/// Who writes the same value again is further than before.
+/// A thread that writes the same value again is further than before.
 #[test]
 fn an_owned_value_that_is_written_again_is_progress() {
     let waits = vec![Put(0, 1), Wait(0, 1), Put(0, 1), Wait(0, 1), Put(0, 1), Wait(0, 1)];

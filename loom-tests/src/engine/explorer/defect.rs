@@ -28,7 +28,7 @@ pub enum Defect {
     QuietBySeveralWords,
     /// A tick that looks at owned values is remembered.
     QuietByOwnedValues,
-    /// No interrupt comes to who rests.
+    /// No interrupt comes to a thread that rests.
     RestsAreDeaf,
     /// What a wait has seen is forgotten with what was looked at just before it.
     WaitsForgetTheWayThere,

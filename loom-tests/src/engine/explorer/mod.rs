@@ -15,7 +15,7 @@
 //! | `conflicts` | which accesses are steps of the interleaving |
 //! | `path` | depth-first search by replaying |
 //! | `seen` | states that were met; from which no end can be reached |
-//! | `defect` | defects that can be planted, to see who notices |
+//! | `defect` | defects that can be planted, to see which test notices |
 //! | `digest` | 128 bits of anything |
 //! | `outcomes` | all that executions come to, for small programs |
 //!

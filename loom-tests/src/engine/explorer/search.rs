@@ -29,7 +29,7 @@ pub struct Limits {
     pub reduce: bool,
     /// Whether steps that could be left out because they commute are made all the same, and compared.
     pub check: bool,
-    /// A defect of the explorer's own, to see who notices.
+    /// A defect of the explorer's own, to see which test notices.
     pub defect: Option<Defect>,
 }
 
