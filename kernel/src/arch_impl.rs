@@ -32,10 +32,10 @@ pub static PC: Pc = Pc;
 /// references that are another's, and compare again under its lock.
 pub struct OwnedCell<T>(UnsafeCell<T>);
 
-// SAFETY: mmu386 calls `get` and `set` as the owner only, and ownership passes from CPU to CPU
-// through a lock or the scheduler's release of `mach`; the models check that discipline. Whoever looks
-// without being the owner looks at words, which are atomic.
-// SAFETY: so two CPUs never touch a value at once, as the argument above says.
+// mmu386 calls `get` and `set` as the owner only, and ownership passes from CPU to CPU through a lock or the
+// scheduler's release of `mach`; the models check that discipline.
+// SAFETY: owners come one after the other, and a CPU that looks without being the owner looks at a word, which is
+// atomic.
 unsafe impl<T: Copy> Sync for OwnedCell<T> {}
 
 impl<T: Copy> OwnedCell<T> {
