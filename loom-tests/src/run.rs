@@ -190,7 +190,8 @@ fn check(run: &'static Run, bound: Option<usize>, body: fn()) {
 /// Explores all states within the bound.
 fn search(run: &'static Run, preemptions: Option<usize>, body: fn()) {
     let Options { mode, workers, memory, reduce, check, .. } = run.options;
-    let limits = Limits { workers, memory, preemptions, reduce, check, defect: None };
+    let limits =
+        Limits { workers, memory, preemptions, reduce, check, backward: false, defect: None };
     let (found, size) = explorer::search(mode == Mode::Tso, limits, body);
     match found {
         Found::Everything => {}

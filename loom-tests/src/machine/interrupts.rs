@@ -104,12 +104,12 @@ impl<V: Variant> Cpu<V> {
     }
 
     /// The same where interrupts are choices of their own: a tick or IPI, which are one to the core,
-    /// comes at any point at which it would find something, as often as the explorer likes.
+    /// comes at any point at which it would find something, as often as the explorer likes. After one that found
+    /// nothing no other comes at this point: all that others did meanwhile they can do before it.
     fn explored_point(&self) -> bool {
         explorer::point();
         if self.tick_would_stir() && explorer::happens(TICK) {
-            self.quiet_or_not();
-            return true;
+            return self.quiet_or_not();
         }
         if self.may_be_preempted() && explorer::happens(PREEMPTION) {
             let called = explorer::called();

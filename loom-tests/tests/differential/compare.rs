@@ -19,8 +19,9 @@ pub struct Way {
 }
 
 /// Reduced, unreduced, and reduced with all that it leaves out put to the test.
-pub const WAYS: [Way; 3] = [
+pub const WAYS: [Way; 4] = [
     Way { name: "reduced", limits: || limits(true, false) },
+    Way { name: "reduced, backward", limits: || Limits { backward: true, ..limits(true, false) } },
     Way { name: "reduced and checked", limits: || limits(true, true) },
     Way { name: "unreduced", limits: || limits(false, false) },
 ];

@@ -208,7 +208,17 @@ impl Making<'_> {
         if self.shape == Shape::Pages {
             kinds.extend([(25, Kind::Invlpg), (20, Kind::Cr3), (10, Kind::SetPage)]);
         }
-        (0..ops).flat_map(|_| self.op(&kinds, true)).collect()
+        let mut body: Vec<_> = (0..ops).flat_map(|_| self.op(&kinds, true)).collect();
+        if self.random.chance(20) {
+            // It may find nothing to do for another reason than its guard, and more than once.
+            let looks = if self.handled && self.random.chance(60) {
+                Op::Get(self.random.below(self.cells))
+            } else {
+                Op::Load(self.word())
+            };
+            body.splice(0..0, [looks, Op::QuitIf(self.random.below(2) as u32)]);
+        }
+        body
     }
 
     fn ops(&mut self, ops: usize) -> Vec<Op> {

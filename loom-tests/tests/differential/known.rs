@@ -215,6 +215,13 @@ fn a_preempted_process_goes_on_on_any_free_cpu() {
     comes_to(&program, &["0 0 0", "0 0 1", "1 0 1"]);
 }
 
+/// A CPU's own walks find what it has just stored, though the store is still on its way to memory.
+#[test]
+fn a_cpu_uses_a_page_that_it_has_just_mapped() {
+    let maps = vec![SetPage(0, 1), Uses(0), SetPage(0, 2), Uses(0)];
+    comes_to(&Program::of(1, 0, vec![maps]), &[&format!("{} {}", 1 << 1, 1 << 1 | 1 << 2)]);
+}
+
 /// Pages: what changes is stale until it is flushed, on each CPU by itself.
 #[test]
 fn a_page_is_stale_until_its_cpu_flushes() {

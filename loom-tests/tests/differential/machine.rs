@@ -305,5 +305,13 @@ pub fn explore(program: &Program, tso: bool, limits: Limits) -> Verdict {
 
 /// Limits for one worker.
 pub fn limits(reduce: bool, check: bool) -> Limits {
-    Limits { workers: 1, memory: 1 << 26, preemptions: None, reduce, check, defect: None }
+    Limits {
+        workers: 1,
+        memory: 1 << 26,
+        preemptions: None,
+        reduce,
+        check,
+        backward: false,
+        defect: None,
+    }
 }

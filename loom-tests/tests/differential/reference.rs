@@ -4,7 +4,8 @@
 //! programs and outcomes. Every operation is a step. An interrupt comes in any state in which its CPU has
 //! interrupts on, as often as it likes. Who waits is blocked while it sees the value that it has seen.
 //! In `tso` each CPU has a store buffer, first in, first out; LOCKed operations, MFENCE, CR3 loads,
-//! INVLPG, interrupts and their IRET wait until it is empty. A TLB holds all that could be walked since its last flush.
+//! INVLPG, interrupts and their IRET wait until it is empty. A CPU's own loads and walks find its own latest store. A TLB
+//! holds all that could be walked since its last flush.
 //!
 //! A race: a thread touches an owned value that another has touched, one of them changed it, and since
 //! its own touch the other has made no store that has reached memory, and no LOCKed operation. If two
@@ -179,9 +180,20 @@ impl Abstract<'_> {
     /// Memory changes, and everybody walks.
     pub fn write(&self, state: &mut State, word: usize, value: u32) {
         state.words[word] = value;
-        let first = self.program.entry(0);
-        if word >= first && value != 0 {
-            state.cached.iter_mut().for_each(|cached| cached[word - first] |= 1 << value);
+        self.walk(state, word);
+    }
+
+    /// Every CPU walks to the entry, if the word is one: to its own latest store, or to what memory holds.
+    pub fn walk(&self, state: &mut State, word: usize) {
+        let Some(page) = word.checked_sub(self.program.entry(0)) else { return };
+        for (cpu, cached) in state.cached.iter_mut().enumerate() {
+            let buffers = state.threads.iter().filter(|thread| usize::from(thread.cpu) == cpu);
+            let mut own = buffers.flat_map(|thread| &thread.buffer).rev();
+            let own = own.find(|store| usize::from(store.word) == word).map(|store| store.value);
+            let value = own.unwrap_or(state.words[word]);
+            if value != 0 {
+                cached[page] |= 1 << value;
+            }
         }
     }
 

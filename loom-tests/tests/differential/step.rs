@@ -216,7 +216,9 @@ impl Abstract<'_> {
         let touched = std::mem::take(&mut state.threads[n].touched);
         let clock = state.order.as_mut().map_or_else(Default::default, |order| order.stores(n));
         state.threads[n].buffer.push_back(Buffered { word: word as u8, value, touched, clock });
-        if !self.tso {
+        if self.tso {
+            self.walk(state, word);
+        } else {
             self.drain(state, n);
         }
     }

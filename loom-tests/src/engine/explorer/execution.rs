@@ -81,6 +81,7 @@ thread_local! {
 pub(super) fn install(search: Arc<Search>) {
     defect::plant(search.limits.defect);
     engine::set_mode(if search.tso { Mode::Tso } else { Mode::Sc });
+    let path = Path::start(Vec::new(), search.limits.backward);
     let execution = Execution {
         search,
         exploring: false,
@@ -93,7 +94,7 @@ pub(super) fn install(search: Arc<Search>) {
         cells: 0,
         names: None,
         host: None,
-        path: Path::default(),
+        path,
         way: Way::default(),
         preemptions: 0,
         proof: None,

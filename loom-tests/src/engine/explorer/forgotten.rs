@@ -113,6 +113,7 @@ mod tests {
             preemptions: None,
             reduce: true,
             check,
+            backward: false,
             defect: None,
         };
         let (found, size) = search(false, limits, move || {

@@ -146,6 +146,7 @@ pub(super) mod tests {
             preemptions: None,
             reduce: true,
             check: true,
+            backward: false,
             defect: None,
         };
         let body = move || {

@@ -44,6 +44,7 @@ pub fn outcomes<T: Ord + Send + 'static>(
         preemptions: None,
         reduce,
         check: false,
+        backward: false,
         defect: None,
     };
     let (found, size, outcomes) = explored(tso, limits, body);

@@ -39,14 +39,16 @@ pub(super) struct Path {
     depth: usize,
     /// Nodes below this are another worker's to go back over.
     fixed: usize,
+    /// The last of several moves is tried first.
+    backward: bool,
     /// State that the execution was in last.
     pub(super) state: Option<u32>,
 }
 
 impl Path {
-    /// Goes by what another worker has left.
-    pub(super) fn start(nodes: Vec<Node>) -> Self {
-        Self { fixed: nodes.len(), nodes, depth: 0, state: None }
+    /// Starts where another worker has left off, or at the beginning.
+    pub(super) fn start(nodes: Vec<Node>, backward: bool) -> Self {
+        Self { fixed: nodes.len(), nodes, depth: 0, backward, state: None }
     }
 
     /// Starts the next execution of the search; `false` if there is none.
@@ -89,7 +91,9 @@ impl Path {
         state: Option<u32>,
         here: Option<Here>,
     ) -> Move {
-        moves.reverse();
+        if !self.backward {
+            moves.reverse();
+        }
         let taken = moves.pop().expect("there is a move");
         self.nodes.push(Node { taken, rest: moves, state, here: here.map(Box::new) });
         self.depth += 1;
@@ -186,7 +190,7 @@ mod tests {
         path.next();
         let mine = walk(&mut path);
         assert_eq!(mine, vec![vec![Move::Choose(0), Move::Choose(1)]]);
-        let mut other = Path::start(given[0].clone());
+        let mut other = Path::start(given[0].clone(), false);
         assert_eq!(walk(&mut other).len(), 2);
     }
 }

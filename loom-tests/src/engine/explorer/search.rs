@@ -29,6 +29,9 @@ pub struct Limits {
     pub reduce: bool,
     /// Whether steps that could be left out because they commute are made all the same, and compared.
     pub check: bool,
+    /// Whether the last of several ways to go on is tried first. It must make no difference: of two states with one
+    /// digest, the one that is reached first is explored.
+    pub backward: bool,
     /// A defect of the explorer's own, to see which test notices.
     pub defect: Option<Defect>,
 }
@@ -296,7 +299,7 @@ impl Search {
             return true;
         }
         let Some(job) = self.take_job() else { return false };
-        with(|x| x.path = Path::start(job));
+        with(|x| x.path = Path::start(job, self.limits.backward));
         true
     }
 

@@ -330,6 +330,7 @@ mod tests {
             preemptions: None,
             reduce: true,
             check: false,
+            backward: false,
             defect: None,
         };
         search(false, limits, || {

@@ -109,6 +109,7 @@ fn counted(tells: bool, check: bool) -> (Found, Size) {
         preemptions: None,
         reduce: true,
         check,
+        backward: false,
         defect: None,
     };
     search(false, limits, move || {
@@ -156,6 +157,7 @@ fn who_only_looks_at_a_part_looks_before_and_after_a_change() {
             preemptions: None,
             reduce: true,
             check: false,
+            backward: false,
             defect: None,
         };
         let (found, _) = search(true, limits, move || {
@@ -187,6 +189,7 @@ fn steps_that_touch_nothing_in_common_are_left_out() {
             preemptions: None,
             reduce: true,
             check,
+            backward: false,
             defect: None,
         };
         let (found, size) = search(true, limits, || {
