@@ -8,7 +8,7 @@
 //! [`Violation`] of a [`Property`].
 //!
 //! Physical addresses are `u32`; a frame is named by the address of its first byte, a page by the
-//! virtual address of its first byte. Whoever passes any address of the page means the page.
+//! virtual address of its first byte. Any address of the page means the page.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -110,7 +110,7 @@ pub enum Subject {
 pub struct Violation {
     /// The property.
     pub property: Property,
-    /// What it is about, for who audits again and again.
+    /// What it is about, for a caller that audits again and again.
     pub subject: Subject,
     /// What was found, and where.
     pub detail: String,

@@ -1,4 +1,4 @@
-//! The handle through which the core, and whoever tests it, sees a CPU.
+//! The handle through which the core, and its tests, see a CPU.
 
 use std::cell::Cell;
 use std::sync::Arc;

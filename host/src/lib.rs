@@ -4,7 +4,7 @@
 //! nothing by itself, a page allocator with pages below and above the window, and devices without
 //! content. [`Cpu`] is the handle: all of mmu386 can be called with one.
 //!
-//! A machine from [`Machine::boot`] runs in lockstep: whoever calls the core with a [`Cpu`] drives all
+//! A machine from [`Machine::boot`] runs in lockstep: a caller of the core with a [`Cpu`] drives all
 //! CPUs, and all that happens by chance follows from the machine's seed.
 //!
 //! ```
@@ -28,7 +28,7 @@
 //! | `memory`, `word`, `owned` | physical memory; shared words; values with one owner, which notice another |
 //! | `tlb`, `walker` | what a CPU has cached, and how it translates |
 //! | `cpu`, `arch_impl` | the handle, and what mmu386 asks of it |
-//! | `drive`, `lockstep`, `threads` | who runs when: from a seed, or as the host's threads come |
+//! | `drive`, `lockstep`, `threads` | which CPU runs when: from a seed, or as the host's threads come |
 //! | `interrupts`, `schedule` | ticks, IPIs; processes that come and go |
 //! | `programs`, `shared` | what programs do, with the ledger told; a segment that processes share |
 //! | `audit_view`, `log`, `panics` | what the auditor sees; what happened last; panics as findings |

@@ -16,11 +16,11 @@ pub(crate) enum Owner {
     Cpu(usize),
     /// A process's.
     Proc(usize),
-    /// Whoever holds the right lock, or list.
+    /// The thread that holds the right lock, or list.
     Unknown,
 }
 
-/// Who touches values now.
+/// The owner that touches values now.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context {
     pub cpu: usize,

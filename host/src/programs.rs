@@ -1,6 +1,6 @@
 //! What programs and drivers on a CPU do, with the ledger told before and after.
 //!
-//! The ledger is the truth of who may reach what: the auditor judges the machine by it. What is done
+//! The ledger is the truth of which process may reach what: the auditor judges the machine by it. What is done
 //! past these functions it does not know.
 
 use std::sync::atomic::Ordering::Relaxed;
@@ -26,7 +26,7 @@ use crate::walker::{Fault, Mode};
 const ALIVE: u32 = 1;
 
 impl<V: Variant> Machine<V> {
-    /// Who may reach what.
+    /// Which process may reach what.
     pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.books.ledger.lock()
     }

@@ -37,7 +37,7 @@ thread_local! {
     static COUNTDOWN: Cell<u32> = const { Cell::new(1) };
 }
 
-/// Who has which CPU, and who is to wake whom.
+/// Which thread has which CPU, and which is to wake which.
 pub(crate) struct Threads {
     seed: u64,
     chances: Mutex<Chances>,
@@ -120,7 +120,7 @@ impl Threads {
         }
     }
 
-    /// The core has told of something: a moment at which it matters who comes first.
+    /// The core has told of something: a moment at which it matters which thread comes first.
     pub fn event(&self) {
         if fastrand::u8(..4) == 0 {
             thread::yield_now();
@@ -212,7 +212,7 @@ impl Threads {
         self.page_freed.notify_one();
     }
 
-    /// Something is pending on a CPU: whoever has it looks, or its own thread.
+    /// Something is pending on a CPU: the thread that has it looks, or its own thread.
     pub fn wake(&self, cpu: usize) {
         if let Some(own) = self.own.lock().get(cpu) {
             own.unpark();

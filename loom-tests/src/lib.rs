@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`engine`] | words, owned values and choices, on loom |
 //! | [`machine`] | CPUs, memory, TLBs, walker, interrupts, a scheduler: [`mmu386::arch::Arch`] |
-//! | [`oracle`] | who may see which frame through which address |
+//! | [`oracle`] | which process may see which frame through which address |
 //! | [`counterexample`] | the steps of an execution that broke a property, as data |
 //! | [`models`] | what the CPUs do, and what is expected of each variant |
 //! | [`run`] | exploring one model until there is a verdict |

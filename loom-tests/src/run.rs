@@ -254,7 +254,7 @@ pub(crate) fn broken(property: Property, summary: &str) -> ! {
     finish(Verdict::Broken, Some(property), Some(shown), None)
 }
 
-/// Ends the run because those who wait do so for ever.
+/// Ends the run because the threads that wait do so for ever.
 pub(crate) fn stuck(somebody_can: bool) -> ! {
     let waits = machine::waits().join(", ");
     let who = if somebody_can { "whatever CPUs do, no end is reached" } else { "no CPU can go on" };
@@ -315,7 +315,7 @@ fn finish(
     counterexample: Option<Counterexample>,
     note: Option<String>,
 ) -> ! {
-    // Kept until the process ends: whoever comes second has nothing to add.
+    // Kept until the process ends: a thread that comes second has nothing to add.
     let _last_word = LAST_WORD.lock();
     let run = run();
     if !learnt::sound() && verdict != Verdict::Cut {

@@ -110,7 +110,7 @@ fn load_buffering_is_never_explored() {
     assert!(!seen.contains(&(1, 1)));
 }
 
-/// A store to two atomics, of which a thread each loads one; the one who loads the first tells the other
+/// A store to two atomics, of which a thread each loads one; the one that loads the first tells the other
 /// what it has seen. All that the other can have been told and have seen.
 fn two_copies(one_step: bool) -> BTreeSet<(u32, u32)> {
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
@@ -178,7 +178,7 @@ fn a_coin_polled_four_times_has_five_outcomes() {
     assert!(seen.iter().all(|polls| polls.is_sorted()));
 }
 
-/// Two threads each change one word, then another. Who came first, for each word.
+/// Two threads each change one word, then another. Which came first, for each word.
 fn two_words(skips: bool) -> (BTreeSet<(u32, u32)>, usize) {
     let seen = Arc::new(Mutex::new((BTreeSet::new(), 0)));
     let inside = seen.clone();

@@ -2,7 +2,7 @@
 //!
 //! `println!` panics when `head` has seen enough, when `less` is left, or when the disk is full. A run may
 //! not end there: it has children to stop and a report to write. So everything that the programs print goes
-//! through here, and whoever prints goes on as if it had been read. What standard output lost, other than
+//! through here, and the program goes on as if it had been read. What standard output lost, other than
 //! for want of a reader, [`lost`] tells at the end: a program that was to deliver something has not.
 #![forbid(unsafe_code)]
 

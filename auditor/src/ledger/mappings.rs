@@ -1,4 +1,4 @@
-//! Who may reach which memory through which address of VMAP.
+//! Which CPU may reach which memory through which address of VMAP.
 //!
 //! A mapping is live from the return of vmap to the call of vunmap, then being unmapped until vunmap
 //! returns, then gone. Parts of a mapping may be unmapped alone.
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(told, Overlap { va: 0x1_1000, pa: 0x20_0000, torn: false });
     }
 
-    /// Whoever has the addresses now decides what they lead to, and each vunmap ends its own mapping.
+    /// The call that has the addresses now decides what they lead to, and each vunmap ends its own mapping.
     #[test]
     fn an_address_given_out_early_leads_to_the_new_memory_alone() {
         let mut ledger = Ledger::new();

@@ -1,4 +1,4 @@
-//! The truth: who may reach which memory through which address.
+//! The truth: which process may reach which memory through which address.
 //!
 //! Written by the harness around its calls, never by the code that is judged. Each part is a plain
 //! map, so that any step of a long run can afford to look.

@@ -166,8 +166,8 @@ fn a_generation_that_never_moves_excuses_nothing() {
     assert!(!told.is_empty() && told.iter().all(|violation| violation.detail.contains("own pdb")));
 }
 
-/// Who audits again and again must know an entry again that was left stale: in whichever directory it is, with
-/// whatever marks, and whatever is mapped there by now.
+/// A caller that audits again and again must know an entry again that was left stale: in whichever directory it is,
+/// with whatever marks, and whatever is mapped there by now.
 #[test]
 fn a_stale_entry_is_about_the_same_mapping_wherever_it_is() {
     let mut world = World::sound();

@@ -12,7 +12,7 @@ use crate::threads::Body;
 /// Actions of each process between two moments at which all stand still and the auditor looks.
 const ROUND: usize = 100;
 
-/// Does about `steps` actions. Which process does what follows from `seed`, who comes first does not.
+/// Does about `steps` actions. Which process does what follows from `seed`, which comes first does not.
 /// Ends with the first finding.
 pub fn run_parallel<V: Variant>(steps: usize, seed: u64) -> Vec<Finding> {
     run_parallel_while::<V>(steps, seed, |_, _| true).findings

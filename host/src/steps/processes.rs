@@ -24,7 +24,7 @@ impl<V: Variant> World<V> {
         let va = shared.address(page);
         match cpu.word(va, None) {
             Ok(Some(found)) if found == 0 || found == stamp => {
-                // Whoever unmaps it in between is not asked.
+                // A process that unmaps it in between is not asked.
                 let _ = cpu.word(va, write.then_some(stamp));
             }
             Ok(found) => {

@@ -10,7 +10,7 @@ use super::explorer::{self, WordState};
 use super::loom::{self, Atom, How, Which, touch};
 use super::{Mode, mode};
 
-/// Who may access a word.
+/// Which threads may access a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
     /// Every CPU: each access is a step of the interleaving.
@@ -150,7 +150,7 @@ impl Word {
         }
     }
 
-    /// A plain load by `cpu`, of a word of which [`written_by`](Self::written_by) is told who stores to it.
+    /// A plain load by `cpu`, of a word whose writers [`written_by`](Self::written_by) notes.
     pub fn load_on(&self, cpu: usize) -> u32 {
         match &self.0.engine {
             Engine::Loom(atom) if atom.settled_for(cpu) => self.now(),
@@ -197,7 +197,7 @@ impl Word {
         }
     }
 
-    /// A step that everybody who takes it takes in some order, with memory ordered as by a LOCKed
+    /// A step that all threads that take it take in some order, with memory ordered as by a LOCKed
     /// operation.
     pub fn pass(&self) {
         match &self.0.engine {
@@ -218,7 +218,7 @@ impl Word {
         }
     }
 
-    /// Notes the new value and wakes who waits for a change.
+    /// Notes the new value and wakes the threads that wait for a change.
     #[track_caller]
     fn became(&self, atom: &Atom, value: u32) -> u32 {
         let old = self.set_now(value);

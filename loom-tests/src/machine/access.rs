@@ -62,7 +62,7 @@ impl<V: Variant> Cpu<V> {
     /// Interrupts stay off until it is online again.
     pub fn go_offline(&self) {
         self.splhi();
-        // Whoever judges what this CPU may use does so before or after.
+        // A CPU that judges what this one may use does so before or after.
         explorer::step(false);
         self.runs_otherwise();
         self.machine.cpu(self.id()).online.set(false);

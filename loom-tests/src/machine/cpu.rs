@@ -145,7 +145,7 @@ impl<V: Variant> Arch for Cpu<V> {
         self.before_access(word, Access::Store);
         let maps = self.maps_user(word, value);
         if maps {
-            // Whoever looks at what user mode can reach here does so before or after.
+            // A CPU that looks at what user mode can reach here does so before or after.
             self.views();
             self.machine.maps_page(self.id(), word, value);
         }

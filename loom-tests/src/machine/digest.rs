@@ -77,7 +77,7 @@ impl<V: Variant> Host for Machine<V> {
                     (n, word.name(), value).hash(&mut state);
                 }
             }
-            // Those who wait for a panic know it.
+            // The code that waits for a panic knows it.
             REFUSALS => {}
             _ => {
                 let n = (part - CPUS) / 3;

@@ -1,4 +1,4 @@
-//! What the machine expects of whoever uses it, beside what it translates.
+//! What the machine expects of the code that uses it, beside what it translates.
 
 use std::hash::Hash;
 
@@ -54,12 +54,12 @@ impl<V: Variant> Cpu<V> {
         assert!(!entry, "cpu{}: a LOCKed add to an entry; exchange it instead", self.id());
     }
 
-    /// Who gives the CPU away must have interrupts on \[M15\].
+    /// A process that gives the CPU away must have interrupts on \[M15\].
     pub(super) fn expect_to_sleep(&self, who: &str) {
         if self.machine.is_running() && !self.takes_interrupts() {
             self.wrong_level(&format!("{who} is called with interrupts off"));
         }
-        // Those who spin for a lock of its may keep all CPUs, so that it never gets one back.
+        // Processes that spin for a lock of its may keep all CPUs, so that it never gets one back.
         let locks = self.up().map_or(0, |up| up.nlocks.get());
         if locks != 0 {
             let id = self.id();

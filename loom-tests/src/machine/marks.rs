@@ -69,7 +69,7 @@ impl<V: Variant> Cpu<V> {
         if self.machine.config.marks != Marks::AtOnce || !engine::joins() {
             return store();
         }
-        // The step begins here, before the look at who can walk to the word.
+        // The step begins here, before the look at which CPUs can walk to the word.
         self.machine.views[self.id()].load(self.id());
         engine::joined(store)
     }
@@ -85,7 +85,7 @@ impl<V: Variant> Cpu<V> {
             if !Entry(value).valid() || !self.machine.is_walked(word) {
                 return value;
             }
-            // Who writes through an entry walks through it, too.
+            // A CPU that writes through an entry walks through it, too.
             let mut marked = vec![value, value | ACCESSED, value | ACCESSED | dirty(value)];
             marked.dedup();
             marked[explorer::choose(marked.len())]

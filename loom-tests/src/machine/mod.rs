@@ -21,6 +21,7 @@ mod start;
 mod tlb;
 mod translate;
 mod user;
+mod waits;
 mod walker;
 
 pub use cpu::Cpu;
@@ -109,10 +110,9 @@ pub struct Config {
     pub lacks: &'static [Feature],
     /// When walkers set accessed and dirty bits.
     pub marks: Marks,
-    /// CPUs that are through mmuinit before the first step. The others are as their boot code leaves
-    /// them.
+    /// CPUs that are through mmuinit before the first step. The others are as their boot code leaves them.
     pub ready: usize,
-    /// Whether it breaks L2 if somebody is held back who could go on. Under the explorer alone.
+    /// Whether it breaks L2 if a thread is held back that could go on. Under the explorer alone.
     pub fair: bool,
     /// CPUs that are online before the first step, with interrupts on.
     pub online: usize,
@@ -194,7 +194,7 @@ pub struct Machine<V: Variant> {
     views: Vec<Word>,
     /// Nobody runs on the CPU.
     vacant: Vec<Word>,
-    /// Orders those who take and give pages.
+    /// Orders threads that take and give pages.
     palloc: Word,
     /// Scripts that have not ended; the others idle until it is 0.
     busy: Word,
@@ -373,7 +373,7 @@ impl<V: Variant> Machine<V> {
         self.levels[n].hold()
     }
 
-    /// What is known of who may reach what.
+    /// What is known of which process may reach what.
     pub fn ledger(&self) -> Held<'_, Ledger> {
         self.ledger.hold()
     }

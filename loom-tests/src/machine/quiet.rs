@@ -2,8 +2,8 @@
 //!
 //! A tick that did nothing is remembered by what it has read. As long as that is unchanged, the next
 //! one would do nothing either, and is the same as none. The explorer offers no such tick. Nor does
-//! loom, which has to be told what an offer depends on: whoever stores to a word that ticks of a CPU
-//! look at counts that in a word of the CPU ([`Machine::stirs`](super::Machine)), which the CPU reads
+//! loom, which has to know what an offer depends on: a CPU that stores to a word that ticks of another CPU
+//! look at counts that in a word of the other ([`Machine::stirs`](super::Machine)), which that one reads
 //! wherever a tick could come.
 
 use mmu386::variant::Variant;

@@ -302,8 +302,7 @@ impl<V: Variant> Machine<V> {
 }
 
 impl<V: Variant> Cpu<V> {
-    /// Whoever looks at what this CPU has loaded and cached does so before or after this step, which changes
-    /// it.
+    /// A look at what this CPU has loaded and cached comes before or after this step, which changes it.
     pub(super) fn views(&self) {
         if !engine::explored() {
             self.machine.views[self.id()].fetch_add(1);

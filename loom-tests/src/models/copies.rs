@@ -107,7 +107,7 @@ fn directory_made_during_unmap<V: Variant>() {
 fn two_unmaps_of_one_range<V: Variant>() {
     let machine = machine::<V>(2, 2, Wait::Park);
     let va = page_in_use(&machine, 2, 0);
-    // How many have ended, and how many of them have returned: known to whoever ends last.
+    // How many have ended, and how many of them have returned: the one that ends last knows.
     let ended = std::rc::Rc::new(std::cell::Cell::new((0, 0)));
     let unmap = |n: usize| {
         let ended = ended.clone();

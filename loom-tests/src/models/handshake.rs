@@ -15,7 +15,7 @@ pub(super) const STALE_IDLE: Break = Break::new(V1, "its TLB; the CPU is idle");
 pub(super) const STALE: Break = Break::new(V1, "(its TLB");
 /// In a TLB, whether its CPU is idle or not.
 const STALE_ANYWHERE: Break = STALE_IDLE.or(V1, "(its TLB");
-/// A flag that was cleared is set again before the one who waits has looked.
+/// A flag that was cleared is set again before the CPU that waits has looked.
 const HELD_BACK: Break = Break::new(L2, "->flushmmu could go on").explored();
 pub(super) const OWN_FLAG: Break = Break::new(L1, "cpu 0 for MACHP(0)->flushmmu to leave 0x1");
 const SECONDS_FLAG: Break = Break::new(L1, "cpu 1 for MACHP(1)->flushmmu to leave 0x1");

@@ -1,4 +1,4 @@
-//! lock and ilock: what they guard, who is preempted, and who serves while he spins.
+//! lock and ilock: what they guard, which process is preempted, and which CPU serves while it spins.
 
 use std::rc::Rc;
 

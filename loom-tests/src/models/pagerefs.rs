@@ -1,4 +1,4 @@
-//! countpagerefs: who holds which page.
+//! countpagerefs: which process holds which page.
 
 use mmu386::arch::Arch;
 use mmu386::layout::Frame;

@@ -1,4 +1,4 @@
-//! Pages of segments: who adds them, what is in them, and where they go.
+//! Pages of segments: what adds them, what is in them, and where they go.
 
 use std::rc::Rc;
 

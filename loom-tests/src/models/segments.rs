@@ -1,4 +1,4 @@
-//! User memory: faults, and those who take pages away meanwhile.
+//! User memory: faults, and calls that take pages away meanwhile.
 
 use std::rc::Rc;
 
@@ -204,7 +204,7 @@ fn two_frees_of_one_page<V: Variant>() {
         let segment = segment.clone();
         Script::new(n, move |cpu: &Cpu<V>| {
             segment.free(cpu, 0, 1, |_| true).expect("the range is the segment's");
-            // Also for who has found nothing there: the other may not have flushed yet.
+            // Also for a caller that has found nothing there: the other may not have flushed yet.
             cpu.taken_from_user(page);
         })
         .ticking()

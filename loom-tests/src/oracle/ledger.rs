@@ -28,7 +28,7 @@ impl Types {
     }
 }
 
-/// Who may reach what, and as which type of memory.
+/// Which process may reach what, and as which type of memory.
 #[derive(Debug, Default, Hash)]
 pub struct Ledger {
     common: auditor::Ledger,

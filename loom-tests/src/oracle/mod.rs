@@ -40,7 +40,7 @@ pub enum Property {
     S1,
     /// Every wait ends.
     L1,
-    /// Who waits for an answer and could go on is not held back again.
+    /// A CPU that waits for an answer and could go on is not held back again.
     L2,
     /// A call leaves interrupts as they were, and nobody sleeps with interrupts off.
     I1,

@@ -127,8 +127,8 @@ fn looks(at: &At<'_>) -> String {
     format!("{} {} {}", at.flag(), at.page(1), at.page(5))
 }
 
-/// CPU 0 sets the flag and a device interrupts it: one of the two before the other `looks`. Who finds the flag has stored
-/// it to memory, so if page 1 is not set by then, CPU 1 finds it as well: all but `1 - C`. Without the interrupt or
+/// CPU 0 sets the flag and a device interrupts it: one of the two before the other `looks`. A CPU that finds the flag has
+/// stored it to memory, so if page 1 is not set by then, CPU 1 finds it as well: all but `1 - C`. Without the interrupt or
 /// IRET in between, that would be seen, too.
 fn drained(device: Body, bodies: &'static [Body]) {
     let bench = Bench { interrupts: true, device: Some(device), ..Bench::PLAIN };

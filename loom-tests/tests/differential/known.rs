@@ -94,7 +94,7 @@ fn with_device(ops: Vec<Op>, device: Vec<Op>) -> Program {
     Program { words: 2, cells: 0, threads: vec![thread], tick: None }
 }
 
-/// A device that may interrupt may do so to the end, and wakes who waits for what its driver does.
+/// A device that may interrupt may do so to the end, and wakes a thread that waits for what its driver does.
 #[test]
 fn a_device_interrupts_at_the_end_and_while_its_cpu_waits() {
     let [sc, _] = agreed(&with_device(vec![], vec![Store(0, 1)]));
@@ -115,7 +115,7 @@ fn a_store_that_nobody_looks_at_hides_no_race() {
     comes_to(&looks, &["0 | 0"]);
 }
 
-/// Who races and then waits for ever is wrong either way, whichever the explorer finds first.
+/// A thread that races and then waits for ever is wrong either way, whichever the explorer finds first.
 #[test]
 fn a_race_and_a_wait_without_an_end_are_both_told() {
     let program = Program::of(2, 1, vec![vec![Put(0, 1), Wait(1, 0)], vec![Put(0, 1)]]);

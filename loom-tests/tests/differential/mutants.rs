@@ -203,7 +203,7 @@ fn buffers() -> Program {
 /// What one worker leaves to another.
 #[test]
 fn donations_are_taken_up() {
-    // Who is done first is the host's affair, so not every program shows it every time.
+    // Which worker is done first is the host's affair, so not every program shows it every time.
     let lost = Some(Defect::DonationsAreLost);
     let mut programs = (0..40).map(|n| numbered(SEED, n, MOST));
     assert!(programs.any(|program| seen(&program, lost) == Some(Seen::ByOutcomes)));

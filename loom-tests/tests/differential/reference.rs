@@ -2,10 +2,10 @@
 //!
 //! It is written from MODEL.md and the manual and shares nothing with engine and machine but the form of
 //! programs and outcomes. Every operation is a step. An interrupt comes in any state in which its CPU has
-//! interrupts on, as often as it likes. Who waits is blocked while it sees the value that it has seen.
+//! interrupts on, as often as it likes. A thread that waits is blocked while it sees the value that it has seen.
 //! In `tso` each CPU has a store buffer, first in, first out; LOCKed operations, MFENCE, CR3 loads,
-//! INVLPG, interrupts and their IRET wait until it is empty. A CPU's own loads and walks find its own latest store. A TLB
-//! holds all that could be walked since its last flush.
+//! INVLPG, interrupts and their IRET wait until it is empty. A CPU's own loads and walks find its own latest store.
+//! A TLB holds all that could be walked since its last flush.
 //!
 //! A race: a thread touches an owned value that another has touched, one of them changed it, and since
 //! its own touch the other has made no store that has reached memory, and no LOCKed operation. If two

@@ -75,7 +75,7 @@ impl Abstract<'_> {
             }
             Ins::RestEither((one, _), (other, _), _) => &[one, other],
             Ins::LoadMine => &[mine],
-            // Who does not get a lock passes nothing on that anybody needs, and may try for ever.
+            // A thread that does not get a lock passes nothing on that another needs, and may try for ever.
             Ins::Lock(word) if state.words[word] != 0 => &[word],
             Ins::Swap(word, _) | Ins::Add(word, _) | Ins::Lock(word) => {
                 order.locks(n, word);

@@ -29,7 +29,7 @@ struct Until {
     writes: u16,
 }
 
-/// Who accesses a word.
+/// Which threads access a word.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Users {
     threads: [Until; MOST],
@@ -47,7 +47,7 @@ pub(super) struct Accessed {
 }
 
 impl Users {
-    /// Whether an access of `thread` has to be ordered with what others will do, who are in these
+    /// Whether an access of `thread` has to be ordered with what others will do that are in these
     /// phases: the one of them with whom it has to longest, and the phase that this is before.
     pub(super) fn contender(
         &self,

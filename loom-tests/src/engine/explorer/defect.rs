@@ -1,5 +1,5 @@
-//! Defects of the explorer, to be planted one at a time: whoever compares it with something else has to see
-//! each of them, or cannot tell whether what it leaves out is left out rightly.
+//! Defects of the explorer, to be planted one at a time: a comparison with something else has to see
+//! each of them, or cannot tell whether what the explorer leaves out is left out rightly.
 
 use std::cell::Cell;
 

@@ -31,8 +31,8 @@ pub trait Host {
     fn reached_memory(&self, cpu: usize, word: &Word, old: u32);
     /// Whether [`held_back`](Self::held_back) minds anybody.
     fn minds_who_is_held_back(&self) -> bool;
-    /// Somebody rested until the word would change, which it did, and now holds the old value again,
-    /// before the one who rested has looked.
+    /// A thread rested until the word would change, which it did, and now holds the old value again,
+    /// before the thread has looked.
     fn held_back(&self, word: &Word);
     /// Everybody is done, and all stores have reached memory.
     fn ended(&self);
@@ -128,7 +128,7 @@ pub(super) fn switch() {
     }
 }
 
-/// The running thread unwinds by itself, up to who waits for that, or does so no more. An execution that
+/// The running thread unwinds by itself, up to the code that waits for that, or does so no more. An execution that
 /// is over meanwhile cannot unwind it once more, and lets it come so far.
 pub(super) fn unwinds(begins: bool) {
     let leaves = EXECUTION.with_borrow_mut(|x| {

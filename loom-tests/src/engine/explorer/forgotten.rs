@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use super::execution::Parts;
 
 /// What has happened in a step: at which of its points, and what. That nothing did is not noted: an
-/// interrupt that would find nothing is not offered to those who remember that the last found nothing.
+/// interrupt that would find nothing is not offered to a thread that remembers that the last found nothing.
 #[derive(Default)]
 pub(super) struct Way {
     points: u32,

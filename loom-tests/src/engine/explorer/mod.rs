@@ -162,7 +162,7 @@ pub fn point() {
     exploring(|x| x.way.point());
 }
 
-/// A choice of the running thread: 0 to `of` - 1. Whoever acts on it says so by [`observe`].
+/// A choice of the running thread: 0 to `of` - 1. The code that acts on it says so by [`observe`].
 pub fn choose(of: usize) -> usize {
     let chosen = choose_among((0..of).map(|n| n as u8));
     exploring(|x| x.way.takes(chosen));
@@ -235,7 +235,7 @@ pub fn resumed(interrupted: Interrupted) {
         exploring(|x| {
             x.me().observed = observed;
             x.me().in_handler = false;
-            // Who rests is where he is who is about to look again, though that takes him another step.
+            // A thread that rests is where one is that is about to look again, though that one takes another step.
             if std::mem::take(&mut x.me().alarmed) {
                 x.way.rested();
             }
@@ -251,7 +251,7 @@ pub fn called() -> Called {
     Called(exploring(|x| x.me().observed.place()))
 }
 
-/// It returns. Who called keeps nothing of what was observed meanwhile but what is said here: what was
+/// It returns. The caller keeps nothing of what was observed meanwhile but what is said here: what was
 /// returned, and all else that the thread goes by from here on and that is no part of the state.
 pub fn returned(called: Called, with: impl Hash) {
     if let Some(place) = called.0 {

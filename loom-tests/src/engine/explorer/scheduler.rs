@@ -188,7 +188,7 @@ impl Execution {
                     || n == self.current && self.goes_round
                     || thread.observed.goes_round(2).is_some()
             };
-            // Where everybody has come to rest, or goes round, shows best who waits for what.
+            // Where all threads have come to rest, or go round, shows best which waits for what.
             let shows = self.hopeless && self.threads.iter().enumerate().all(rests);
             return Err(if shows { Next::Hopeless } else { Next::Stop });
         }

@@ -147,7 +147,7 @@ pub fn search(
         } else if search.out_of_memory.load(Relaxed) {
             return (Found::OutOfMemory, size);
         } else if search.hopeless.is_empty() && limits.preemptions.is_none() {
-            // A bound keeps some from going on who otherwise could.
+            // A bound keeps some threads from going on that otherwise could.
             if limits.defect != Some(Defect::LivelocksPass) {
                 hopeless = search.cannot_end();
             }
@@ -219,8 +219,8 @@ impl Search {
         self.is_contradicted();
     }
 
-    /// A race, if all is known of what orders accesses: who learns that a word is contended learns that stores to it
-    /// order what comes before and after. Returns whether it is to be shown now. If not, the round goes on, and is
+    /// A race, if all is known of what orders accesses: a round that learns that a word is contended learns that stores
+    /// to it order what comes before and after. Returns whether it is to be shown now. If not, the round goes on, and is
     /// made again to show it unless it is contradicted.
     pub(super) fn finds_race(&self) -> bool {
         self.raced.store(true, Relaxed);
@@ -244,7 +244,7 @@ impl Search {
     }
 
     /// Whether steps may be left out that are known to lead to states that were met. With a bound, what
-    /// threads can do goes by more than what they touch; and who looks for a way has to go there.
+    /// threads can do goes by more than what they touch; and a round that looks for a way has to go there.
     pub(super) fn commuting(&self) -> bool {
         self.limits.reduce && self.limits.preemptions.is_none() && self.hopeless.is_empty()
     }

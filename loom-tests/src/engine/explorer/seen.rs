@@ -75,7 +75,7 @@ impl Seen {
     }
 }
 
-/// Which states cannot reach an end: somebody who waits there waits for ever, whatever the others
+/// Which states cannot reach an end: a thread that waits there waits for ever, whatever the others
 /// do (L1). `edges` lead from state to state.
 pub(super) fn cannot_end(states: u32, edges: &[(u32, u32)], ends: &[u32]) -> Vec<bool> {
     let mut first = vec![0u32; states as usize + 1];

@@ -40,7 +40,7 @@ impl Execution {
         let Thread { in_handler, ref observed, .. } = self.threads[thread];
         let phase = self.search.applied.latest(thread, observed.phase);
         let accessed = Accessed { thread, phase, in_handler, writes };
-        // Who runs alone does nothing that he has not done before.
+        // A thread that runs alone does nothing that it has not done before.
         if self.proof.is_none() && !users.includes(accessed) {
             self.search.note(key, accessed);
         }
@@ -145,7 +145,7 @@ pub(in crate::engine) fn request(state: &WordState, access: Access, interruptibl
         let interrupted = interruptible && !buffered && (contended || handled);
         let me = x.me();
         if me.woken.is_some_and(|(woken, _)| woken == state.key) {
-            // Whoever changes it from here on may hold this thread back.
+            // A thread that changes it from here on may hold this one back.
             commute::reads(Part::Word(state.key));
         }
         let waits = pressed

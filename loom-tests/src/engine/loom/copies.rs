@@ -11,7 +11,7 @@
 //!
 //! More accesses can be made one step in the same way ([`joined`]): all after the first that loom branches before.
 //!
-//! Who loads a word is learnt by the explorations before. A CPU of which it is not known yet loads the
+//! The explorations before have learnt which CPUs load a word. A CPU of which it is not known yet loads the
 //! first copy, which is right, too: every store changes it.
 
 use std::cell::{Cell, RefCell};

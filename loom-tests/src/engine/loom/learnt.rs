@@ -9,17 +9,17 @@
 //! with the words that LOCKed operations are done on, which as-written mode has to store to in a way
 //! of their own.
 //!
-//! So it is, last, with who writes a word: an interrupt that reads no more than one word that other CPUs write
+//! So it is, last, with the CPUs that write a word: an interrupt that reads no more than one word that other CPUs write
 //! need not be tried again while that is unchanged; and with words that a CPU can store to without
 //! giving its own next interrupt something to do. A wrong belief of this kind hides executions and
 //! invents none, so the first explorations, too, go by what the ones before have shown.
 //!
-//! Who writes a word also tells which loads find the same whenever they come: those by the only CPU
+//! The CPUs that write a word also tell which loads find the same whenever they come: those by the only CPU
 //! that does. In RMW mode they take no step of the interleaving. Such a load orders nothing, so a wrong
 //! belief could invent a race: this is gone by as the constants are.
 //!
-//! Who loads a word, on the other hand, only tells how few steps conflict: no belief of it is wrong. Nor is one of
-//! whose stray ticks look at it: a tick that has read another word is not remembered.
+//! The CPUs that load a word, on the other hand, only tell how few steps conflict: no belief of it is wrong. Nor is one
+//! of whose stray ticks look at it: a tick that has read another word is not remembered.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

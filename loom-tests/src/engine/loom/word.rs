@@ -231,7 +231,7 @@ impl Atom {
     }
 }
 
-/// Wakes who waits for the word to change, now that it holds `value`.
+/// Wakes the threads that wait for the word to change, now that it holds `value`.
 pub(in crate::engine) fn wake(atom: &Atom, value: u32) {
     atom.waiters.borrow_mut().retain(|(thread, seen)| {
         let wakes = *seen != value;
